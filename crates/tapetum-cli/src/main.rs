@@ -1,0 +1,2 @@
+//! The tapetum command: makes dark photographs bright.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Photographs in and out: pixels, codecs, metadata and colour profiles.

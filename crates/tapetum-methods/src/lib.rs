@@ -1,0 +1,1 @@
+//! Published low-light enhancement methods, one folder a paper.

@@ -1,0 +1,1 @@
+//! Scores that compare images, in f64.

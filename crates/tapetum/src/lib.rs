@@ -1,0 +1,1 @@
+//! Tapetum as a library: dark photograph in, bright photograph out.
