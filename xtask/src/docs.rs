@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     process::{capture, cargo},
@@ -49,7 +49,13 @@ fn problem(root: &Path, page: &Page) -> Option<String> {
 
 fn produce(root: &Path, page: &Page) -> Result<String> {
     let run = ["run", "--quiet", "--package", "tapetum-cli", "--"];
-    capture(cargo(root).args(run).args(page.arguments).env("NO_COLOR", "1"))
+    let text = capture(cargo(root).args(run).args(page.arguments).env("NO_COLOR", "1"))?;
+    ensure!(
+        !text.trim().is_empty(),
+        "expected a page from `tapetum {}`, got nothing",
+        page.arguments.join(" ")
+    );
+    Ok(text)
 }
 
 /// The first line in which `found` is not `expected`, in words.

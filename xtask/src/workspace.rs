@@ -14,22 +14,15 @@ use crate::process::{capture, cargo};
 
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Our own packages.
     pub(crate) packages: Vec<Package>,
-    /// Ids of the packages that are ours.
-    pub(crate) members: BTreeSet<String>,
     /// Paths under the root, with `/`, of every file that is in git or about to be.
     pub(crate) files: BTreeSet<String>,
 }
 
-/// One package of the dependency tree, ours or not.
 #[derive(Deserialize)]
 pub(crate) struct Package {
-    pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) license: Option<String>,
-    /// Where it comes from; none for a path on disk.
-    pub(crate) source: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -42,31 +35,16 @@ pub(crate) struct Dependency {
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
-    workspace_members: BTreeSet<String>,
     workspace_root: PathBuf,
 }
 
 impl Workspace {
     pub(crate) fn load() -> Result<Self> {
-        let json = capture(cargo(Path::new(".")).args(["metadata", "--format-version", "1"]))?;
+        let arguments = ["metadata", "--format-version", "1", "--no-deps"];
+        let json = capture(cargo(Path::new(".")).args(arguments))?;
         let metadata: Metadata = serde_json::from_str(&json).context("output of cargo metadata")?;
         let files = list_files(&metadata.workspace_root)?;
-        Ok(Self {
-            root: metadata.workspace_root,
-            packages: metadata.packages,
-            members: metadata.workspace_members,
-            files,
-        })
-    }
-
-    /// Our own packages.
-    pub(crate) fn own(&self) -> impl Iterator<Item = &Package> {
-        self.packages.iter().filter(|package| self.members.contains(&package.id))
-    }
-
-    /// Everybody else's packages.
-    pub(crate) fn foreign(&self) -> impl Iterator<Item = &Package> {
-        self.packages.iter().filter(|package| !self.members.contains(&package.id))
+        Ok(Self { root: metadata.workspace_root, packages: metadata.packages, files })
     }
 
     /// The text of a file of ours, or nothing when it is not UTF-8 text.

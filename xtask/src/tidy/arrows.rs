@@ -28,7 +28,8 @@ struct Imports<'a> {
 
 pub(super) fn problems(workspace: &Workspace, texts: &Texts) -> Vec<String> {
     let own: Vec<Imports> = workspace
-        .own()
+        .packages
+        .iter()
         .map(|package| Imports {
             name: &package.name,
             imports: package.dependencies.iter().map(|d| d.name.as_str()).collect(),

@@ -1,17 +1,18 @@
-//! Every dependency comes from crates.io under a licence that deny.toml allows.
+//! Every dependency comes from the default registry under a licence that deny.toml allows.
 //!
 //! The same list that cargo-deny reads, checked without cargo-deny.
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use spdx::{Expression, Licensee, ParseMode};
 
 use crate::{
+    process::{capture, cargo},
     tidy::Texts,
-    workspace::{Package, Workspace},
+    workspace::Workspace,
 };
-
-const CRATES_IO: &str = "crates.io-index";
 
 #[derive(Deserialize)]
 struct DenyFile {
@@ -23,10 +24,48 @@ struct Licenses {
     allow: Vec<String>,
 }
 
+/// One package that is compiled into something of ours.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Package {
+    name: String,
+    version: String,
+    licence: String,
+    /// Where it comes from when that is not the default registry.
+    origin: Option<String>,
+}
+
 pub(super) fn problems(workspace: &Workspace, texts: &Texts) -> Result<Vec<String>> {
     let text = texts.get("deny.toml").context("expected deny.toml at the root, got no file")?;
     let allowed = allow_list(text)?;
-    Ok(workspace.foreign().flat_map(|package| package_problems(package, &allowed)).collect())
+    let is_own = |name: &str| workspace.packages.iter().any(|package| package.name == name);
+    let packages = compiled_packages(workspace)?;
+    let foreign = packages.iter().filter(|package| !is_own(&package.name));
+    Ok(foreign.flat_map(|package| package_problems(package, &allowed)).collect())
+}
+
+/// All that cargo compiles for any target and feature; `cargo metadata` would also list what
+/// optional dependencies that nobody turns on could bring.
+fn compiled_packages(workspace: &Workspace) -> Result<BTreeSet<Package>> {
+    let scope = ["tree", "--workspace", "--all-features", "--target", "all"];
+    let shape = ["--prefix", "none", "--no-dedupe", "--format", "{p}\t{l}"];
+    let tree = capture(cargo(&workspace.root).args(scope).args(shape))?;
+    tree.lines().filter(|line| !line.is_empty()).map(package).collect()
+}
+
+/// Reads `name v1.2.3 (proc-macro) (somewhere else)<tab>licence`.
+fn package(line: &str) -> Result<Package> {
+    let unreadable = || format!("expected name, version and licence from cargo tree, got {line}");
+    let (package, licence) = line.split_once('\t').with_context(unreadable)?;
+    let mut words = package.splitn(3, ' ');
+    let (name, version) = words.next().zip(words.next()).with_context(unreadable)?;
+    let origin = words.next().unwrap_or_default().replace("(proc-macro)", "");
+    let origin = origin.trim().trim_matches(['(', ')']);
+    Ok(Package {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        licence: licence.to_owned(),
+        origin: (!origin.is_empty()).then(|| origin.to_owned()),
+    })
 }
 
 fn allow_list(deny_toml: &str) -> Result<Vec<Licensee>> {
@@ -38,12 +77,11 @@ fn allow_list(deny_toml: &str) -> Result<Vec<Licensee>> {
 }
 
 fn package_problems(package: &Package, allowed: &[Licensee]) -> Vec<String> {
-    let licence = package.license.as_deref().unwrap_or("none");
-    let origin = package.source.as_deref().unwrap_or("a path on disk");
-    let licence_problem = (!is_allowed(licence, allowed))
-        .then(|| format!("expected a licence that deny.toml allows, got {licence}"));
-    let origin_problem = (!origin.contains(CRATES_IO))
-        .then(|| format!("expected a dependency from crates.io, got one from {origin}"));
+    let licence_problem = (!is_allowed(&package.licence, allowed))
+        .then(|| format!("expected a licence that deny.toml allows, got \"{}\"", package.licence));
+    let origin_problem = package.origin.as_ref().map(|origin| {
+        format!("expected a dependency from the default registry, got one from {origin}")
+    });
     licence_problem
         .into_iter()
         .chain(origin_problem)
@@ -85,27 +123,20 @@ mod tests {
 
     #[test]
     fn a_package_without_licence_or_from_elsewhere_is_named() {
-        let package = |license: Option<&str>, source: Option<&str>| Package {
-            id: "codec".into(),
-            name: "codec".into(),
-            version: "1.2.3".into(),
-            license: license.map(str::to_owned),
-            source: source.map(str::to_owned),
-            dependencies: vec![],
-        };
         let allowed = allow_list(DENY).unwrap();
-        let from_index = Some("registry+https://example.org/crates.io-index");
         let cases = [
-            (package(Some("MIT"), from_index), None),
-            (package(None, from_index), Some("codec 1.2.3: expected a licence")),
-            (package(Some("MIT"), Some("git+https://example.org/codec")), Some("from git+https")),
-            (package(Some("MIT"), None), Some("from a path on disk")),
+            ("codec v1.2.3\tMIT", None),
+            ("codec v1.2.3 (proc-macro)\tMIT", None),
+            ("codec v1.2.3\t", Some("codec v1.2.3: expected a licence that deny.toml allows")),
+            ("codec v1.2.3 (https://example.org/codec#1)\tMIT", Some("from https://example.org")),
+            ("codec v1.2.3 (proc-macro) (../codec)\tMIT", Some("from ../codec")),
         ];
-        for (package, expected) in cases {
-            let problems = package_problems(&package, &allowed).join("; ");
+        for (line, expected) in cases {
+            let problems = package_problems(&package(line).unwrap(), &allowed).join("; ");
             assert!(problems.contains(expected.unwrap_or_default()), "{problems}");
             assert_eq!(problems.is_empty(), expected.is_none(), "{problems}");
         }
+        assert!(package("codec").is_err());
     }
 
     #[test]

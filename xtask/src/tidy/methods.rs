@@ -91,7 +91,7 @@ fn paper_table(docs: &str) -> Option<Vec<String>> {
         ["equation", "section", "paper"].iter().any(|word| heading.to_lowercase().contains(word))
     };
     let of_code = |heading: &str| {
-        ["function", "code"].iter().any(|word| heading.to_lowercase().contains(word))
+        ["function", "code", "here"].iter().any(|word| heading.to_lowercase().contains(word))
     };
     let table = tables(docs).into_iter().find(|table| {
         table.header.first().is_some_and(|cell| of_paper(&cell.text))
