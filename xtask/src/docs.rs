@@ -34,6 +34,7 @@ pub(crate) fn write() -> Result<()> {
 
 /// The generated pages that differ from what the program prints now.
 pub(crate) fn problems(root: &Path) -> Vec<String> {
+    println!("tidy: building the program to compare the pages it writes");
     PAGES.iter().filter_map(|page| problem(root, page)).collect()
 }
 
