@@ -11,6 +11,9 @@ use crate::{
     raster::Channels,
 };
 
+/// Half of one of 256 levels: the differences among published sRGB profiles are smaller.
+const SRGB_TOLERANCE: f32 = 0.002;
+
 type Transform = Arc<dyn TransformExecutor<f32> + Send + Sync>;
 
 /// Two transforms, built once and cheap to call for each tile.
@@ -38,39 +41,20 @@ impl ColorConversion {
     /// cannot be used is a warning and is treated as sRGB.
     ///
     /// # Errors
-    /// `Profile` when the two transforms of a readable profile cannot be built.
+    /// None today: every obstacle is a warning.
     pub fn for_photo(photo: &Photo) -> Result<(Self, Option<String>), ImageError> {
         let Some(icc) = &photo.metadata.icc else { return Ok((Self::identity(), None)) };
-        let usable = ColorProfile::new_from_slice(icc)
+        let built = ColorProfile::new_from_slice(icc)
             .map_err(|error| error.to_string())
-            .and_then(|profile| check_fits(&profile, photo.raster.channels()).map(|()| profile));
-        match usable {
-            Ok(profile) if is_srgb(&profile) => Ok((Self::identity(), None)),
-            Ok(profile) => Ok((Self::build(&profile)?, None)),
+            .and_then(|profile| Transforms::build(&profile, photo.raster.channels()));
+        match built {
+            Ok(transforms) if transforms.are_srgb() => Ok((Self::identity(), None)),
+            Ok(transforms) => Ok((Self { transforms: Some(transforms) }, None)),
             Err(detail) => {
                 let warning = format!("the colour profile is treated as sRGB: {detail}");
                 Ok((Self::identity(), Some(warning)))
             }
         }
-    }
-
-    fn build(profile: &ColorProfile) -> Result<Self, ImageError> {
-        let unusable = |error: moxcms::CmsError| ImageError::Profile { detail: error.to_string() };
-        let channels = match profile.color_space {
-            DataColorSpace::Gray => Channels::Grey,
-            _ => Channels::Rgb,
-        };
-        let layout = match channels {
-            Channels::Grey => Layout::Gray,
-            Channels::Rgb => Layout::Rgb,
-        };
-        let srgb = ColorProfile::new_srgb();
-        let options = TransformOptions { prefer_fixed_point: false, ..TransformOptions::default() };
-        let to_srgb =
-            profile.create_transform_f32(layout, &srgb, Layout::Rgb, options).map_err(unusable)?;
-        let from_srgb =
-            srgb.create_transform_f32(Layout::Rgb, profile, layout, options).map_err(unusable)?;
-        Ok(Self { transforms: Some(Transforms { to_srgb, from_srgb, channels }) })
     }
 
     /// Whether pixels pass unchanged.
@@ -101,6 +85,49 @@ impl ColorConversion {
 }
 
 impl Transforms {
+    fn build(profile: &ColorProfile, raster: Channels) -> Result<Self, String> {
+        let channels = match (profile.color_space, raster) {
+            (DataColorSpace::Rgb, _) => Channels::Rgb,
+            (DataColorSpace::Gray, Channels::Grey) => Channels::Grey,
+            (space, _) => {
+                return Err(format!("expected one for {raster:?}, got one for {space:?}"));
+            }
+        };
+        let layout = match channels {
+            Channels::Grey => Layout::Gray,
+            Channels::Rgb => Layout::Rgb,
+        };
+        let text = |error: moxcms::CmsError| error.to_string();
+        let srgb = ColorProfile::new_srgb();
+        let options = TransformOptions {
+            prefer_fixed_point: false,
+            allow_extended_range_rgb_xyz: true,
+            ..TransformOptions::default()
+        };
+        let to_srgb = profile.create_transform_f32(layout, &srgb, Layout::Rgb, options);
+        let from_srgb = srgb.create_transform_f32(Layout::Rgb, profile, layout, options);
+        let transforms =
+            Self { to_srgb: to_srgb.map_err(text)?, from_srgb: from_srgb.map_err(text)?, channels };
+        transforms.check_probes().map(|()| transforms)
+    }
+
+    /// A profile can be well formed and still lead nowhere.
+    fn check_probes(&self) -> Result<(), String> {
+        let probes = probes();
+        let (srgb, native) = (self.enter_srgb(&probes), self.leave_srgb(&probes));
+        match srgb.iter().chain(&native).find(|value| !value.is_finite()) {
+            Some(value) => Err(format!("expected finite colours, got {value}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether every probe stays where it is, to well within one of 256 levels.
+    fn are_srgb(&self) -> bool {
+        let probes = probes();
+        let moved = self.enter_srgb(&probes);
+        probes.iter().zip(&moved).all(|(before, after)| (before - after).abs() < SRGB_TOLERANCE)
+    }
+
     fn enter_srgb(&self, native: &[f32]) -> Vec<f32> {
         let mut srgb = vec![0.0; native.len()];
         match self.channels {
@@ -133,15 +160,9 @@ fn run(transform: &Transform, from: &[f32], to: &mut [f32]) {
     transform.transform(from, to).expect("both sides hold the same number of whole pixels");
 }
 
-fn check_fits(profile: &ColorProfile, channels: Channels) -> Result<(), String> {
-    match (profile.color_space, channels) {
-        (DataColorSpace::Rgb, _) | (DataColorSpace::Gray, Channels::Grey) => Ok(()),
-        (space, _) => Err(format!("expected one for {channels:?}, got one for {space:?}")),
-    }
-}
-
-/// Whether the colorants and curves are those of sRGB, within the rounding of ICC numbers.
-fn is_srgb(profile: &ColorProfile) -> bool {
-    let _ = profile;
-    false
+/// Nine levels of grey and every mix of five levels of red, green and blue.
+fn probes() -> Vec<f32> {
+    let greys = (0..9).flat_map(|level| [level as f32 / 8.0; 3]);
+    let mixes = (0..125).flat_map(|idx| [idx / 25, idx / 5 % 5, idx % 5].map(|v| v as f32 / 4.0));
+    greys.chain(mixes).collect()
 }

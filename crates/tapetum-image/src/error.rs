@@ -72,12 +72,6 @@ pub enum ImageError {
         /// What was expected and what was found.
         detail: String,
     },
-    /// A colour profile cannot be used.
-    #[error("unusable colour profile: {detail}")]
-    Profile {
-        /// Why not.
-        detail: String,
-    },
 }
 
 impl ImageError {
@@ -98,7 +92,6 @@ impl ImageError {
                 "the file is damaged or found a bug in a codec: save it \
                  anew with another program, and report it"
             }
-            Self::Profile { .. } => "convert the photograph to sRGB first",
             Self::Shape { .. } => return None,
         };
         Some(hint.to_owned())

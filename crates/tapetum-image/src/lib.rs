@@ -21,6 +21,7 @@ mod metadata;
 mod orientation;
 mod photo;
 mod raster;
+mod resize;
 
 pub use crate::{
     codec::{EncodeOptions, Format, decode, encode, losses},
@@ -30,4 +31,5 @@ pub use crate::{
     limits::Limits,
     photo::{Metadata, Photo},
     raster::{Channels, Raster, Samples},
+    resize::resize,
 };

@@ -1,10 +1,16 @@
 //! Bytes to photographs and back, the format decided by content.
 
+mod cmyk;
 mod format;
+mod gif;
 mod guard;
 mod interleave;
-mod jpeg;
+pub(crate) mod jpeg;
+mod plain;
 mod png;
+mod qoi;
+mod tiff;
+mod webp;
 
 use std::borrow::Cow;
 
@@ -21,6 +27,9 @@ use crate::{
     photo::{Metadata, Photo},
     raster::Samples,
 };
+
+/// What JPEG, and by mistake other files, put before an EXIF stream.
+pub(crate) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 
 /// How to write a photograph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +52,16 @@ pub(crate) struct Pixels<'a> {
     pub(crate) samples: Cow<'a, Samples>,
 }
 
+impl Pixels<'_> {
+    /// Eight-bit samples, for formats that hold no other.
+    fn bytes(&self) -> &[u8] {
+        match self.samples.as_ref() {
+            Samples::U8(values) => values,
+            _ => unreachable!("samples were brought to 8 bits"),
+        }
+    }
+}
+
 /// What a codec found in a file, orientation not yet applied.
 pub(crate) struct Found {
     pub(crate) pixels: Pixels<'static>,
@@ -63,7 +82,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let found = stop_panics(format, || match format {
         Format::Jpeg => jpeg::decode(bytes, limits),
         Format::Png => png::decode(bytes, limits),
-        _ => Err(unsupported_yet(format)),
+        Format::Tiff => tiff::decode(bytes, limits),
+        Format::WebP => webp::decode(bytes, limits),
+        Format::Bmp => plain::decode_bmp(bytes, limits),
+        Format::Pnm => plain::decode_pnm(bytes, limits),
+        Format::Qoi => qoi::decode(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::Avif => Err(no_avif()),
     })?;
     finish_decoding(found, format)
 }
@@ -109,19 +134,24 @@ pub fn encode(
             hint: "choose PNG, TIFF or WebP, or flatten the photograph first",
         });
     }
-    let metadata = metadata::for_writing(photo, format);
+    let (metadata, _) = metadata::for_writing(photo, format);
     let pixels = join(photo, format);
     stop_panics(format, || match format {
         Format::Jpeg => jpeg::encode(&pixels, &metadata, options),
         Format::Png => png::encode(&pixels, &metadata),
-        _ => Err(unsupported_yet(format)),
+        Format::Tiff => tiff::encode(&pixels, &metadata),
+        Format::WebP => webp::encode(&pixels, &metadata),
+        Format::Bmp => plain::encode_bmp(&pixels),
+        Format::Pnm => plain::encode_pnm(&pixels),
+        Format::Qoi => qoi::encode(&pixels),
+        Format::Gif | Format::Avif => unreachable!("what is only read was refused"),
     })
 }
 
 /// What of this photograph the format has no place for, one sentence each: metadata that is too
 /// large or homeless, depth that is rounded. What would spoil the picture is an error of [`encode`].
 pub fn losses(photo: &Photo, format: Format) -> Vec<String> {
-    let mut losses = metadata::losses(photo, format);
+    let (_, mut losses) = metadata::for_writing(photo, format);
     let (depth, depth_max) = (photo.raster.depth_bits(), format.depth_bits_max());
     if depth > depth_max {
         losses.push(format!(
@@ -140,10 +170,10 @@ fn is_opaque(alpha: &Samples) -> bool {
     }
 }
 
-fn unsupported_yet(format: Format) -> ImageError {
+fn no_avif() -> ImageError {
     ImageError::Unsupported {
-        format,
-        detail: "no codec is built in".to_owned(),
+        format: Format::Avif,
+        detail: "reading it needs an AV1 decoder, which is not built in".to_owned(),
         hint: "convert it to JPEG, PNG, TIFF or WebP first",
     }
 }

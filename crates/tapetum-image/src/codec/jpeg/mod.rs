@@ -11,7 +11,7 @@ use zune_jpeg::{
 };
 
 use crate::{
-    codec::{EncodeOptions, Format, Found, Pixels},
+    codec::{EXIF_PREFIX, EncodeOptions, Format, Found, Pixels, cmyk, jpeg::segments::Segments},
     error::ImageError,
     limits::Limits,
     photo::Metadata,
@@ -22,7 +22,7 @@ use crate::{
 const SEGMENT_BYTES_MAX: usize = 65_533;
 
 /// The largest EXIF stream that a file can hold.
-pub(crate) const EXIF_BYTES_MAX: usize = SEGMENT_BYTES_MAX - segments::EXIF_PREFIX.len();
+pub(crate) const EXIF_BYTES_MAX: usize = SEGMENT_BYTES_MAX - EXIF_PREFIX.len();
 
 /// The largest XMP packet that a file can hold in one piece.
 pub(crate) const XMP_BYTES_MAX: usize = SEGMENT_BYTES_MAX - segments::XMP_PREFIX.len();
@@ -32,9 +32,9 @@ pub(crate) const ICC_BYTES_MAX: usize = 254 * (SEGMENT_BYTES_MAX - 14);
 
 /// Reads grey and RGB as they are, CMYK and YCCK as RGB.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError> {
-    let segments::Segments { frame, metadata, warnings, is_adobe, coded } = segments::read(bytes)?;
-    let size = (frame.width, frame.height);
-    limits.check_header(Format::Jpeg, size, frame.n_components.max(3).into())?;
+    let Segments { frame, mut metadata, mut warnings, is_adobe, coded } = segments::read(bytes)?;
+    let (width, height) = (frame.width, frame.height);
+    limits.check_header(Format::Jpeg, (width, height), frame.n_components.max(3).into())?;
     if frame.precision_bits != 8 || !frame.is_huffman_dct() {
         return Err(ImageError::Unsupported {
             format: Format::Jpeg,
@@ -43,14 +43,32 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
         });
     }
     let (samples, space) = decode_samples(&coded)?;
-    let n_channels = match space {
-        ColorSpace::Luma => 1,
-        _ => 3,
+    let (n_channels, samples) = match space {
+        ColorSpace::Luma => (1, Samples::U8(samples)),
+        ColorSpace::CMYK | ColorSpace::YCCK => {
+            let inks = Samples::U8(stored_inks(samples, space == ColorSpace::YCCK, is_adobe));
+            let (rgb, warning) = cmyk::to_rgb(&inks, metadata.icc.take().as_deref());
+            warnings.extend(warning);
+            (3, rgb)
+        }
+        _ => (3, Samples::U8(samples)),
     };
-    let _ = is_adobe;
-    let samples = Cow::Owned(Samples::U8(samples));
-    let pixels = Pixels { width: size.0, height: size.1, n_channels, samples };
+    let pixels = Pixels { width, height, n_channels, samples: Cow::Owned(samples) };
     Ok(Found { pixels, metadata, warnings })
+}
+
+/// Amounts of ink. YCCK is CMYK whose colours went through YCbCr; Adobe stores paper, not ink.
+fn stored_inks(mut samples: Vec<u8>, is_ycck: bool, is_adobe: bool) -> Vec<u8> {
+    for pixel in samples.chunks_exact_mut(4) {
+        if is_ycck {
+            let rgb = cmyk::ycbcr_to_rgb(pixel[0], pixel[1], pixel[2]);
+            pixel[..3].copy_from_slice(&rgb.map(|value| 255 - value));
+        }
+        if is_adobe {
+            pixel.iter_mut().for_each(|value| *value = 255 - *value);
+        }
+    }
+    samples
 }
 
 /// Interleaved samples: grey, RGB, or the four inks as stored.
@@ -85,9 +103,6 @@ pub(crate) fn encode(
             hint: "choose PNG or TIFF",
         });
     };
-    let Samples::U8(samples) = pixels.samples.as_ref() else {
-        unreachable!("samples were brought to 8 bits");
-    };
     let color = if pixels.n_channels == 1 { ColorType::Luma } else { ColorType::Rgb };
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, options.quality.clamp(1, 100));
@@ -99,7 +114,7 @@ pub(crate) fn encode(
     if let Some(icc) = &metadata.icc {
         encoder.add_icc_profile(icc).map_err(wrong)?;
     }
-    encoder.encode(samples, width, height, color).map_err(wrong)?;
+    encoder.encode(pixels.bytes(), width, height, color).map_err(wrong)?;
     Ok(bytes)
 }
 
@@ -107,7 +122,7 @@ pub(crate) fn encode(
 fn application_segments(metadata: &Metadata) -> Vec<(u8, Vec<u8>)> {
     let mut found = Vec::new();
     if let Some(exif) = &metadata.exif {
-        found.push((1, [segments::EXIF_PREFIX, exif].concat()));
+        found.push((1, [EXIF_PREFIX, exif].concat()));
     }
     if let Some(xmp) = &metadata.xmp {
         found.push((1, [segments::XMP_PREFIX, xmp].concat()));

@@ -1,8 +1,12 @@
 //! A walk over a JPEG file's markers: what it says before any pixel is decoded.
 
-use crate::{codec::Format, error::ImageError, limits, photo::Metadata};
+use crate::{
+    codec::{EXIF_PREFIX, Format},
+    error::ImageError,
+    limits,
+    photo::Metadata,
+};
 
-pub(crate) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 pub(crate) const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 pub(crate) const PHOTOSHOP_PREFIX: &[u8] = b"Photoshop 3.0\0";

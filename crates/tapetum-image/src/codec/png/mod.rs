@@ -1,18 +1,26 @@
 //! PNG: every bit depth and colour type, metadata in ancillary chunks.
 
+mod color;
+mod raw_profile;
+
 use std::{borrow::Cow, io::Cursor};
 
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Info, Reader, Transformations};
 
 use crate::{
-    codec::{Format, Found, Pixels},
+    codec::{EXIF_PREFIX, Format, Found, Pixels},
     error::ImageError,
     limits::Limits,
+    metadata::photoshop::wrap_iptc,
     photo::Metadata,
     raster::Samples,
 };
 
 const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
+const RAW_PROFILE: &str = "Raw profile type ";
+
+/// Compressed text that swells beyond this is left alone.
+const TEXT_BYTES_MAX: usize = 32 << 20;
 
 /// Reads any PNG; palettes and low depths become 8 bits, `tRNS` becomes alpha.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError> {
@@ -32,7 +40,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
     if reader.finish().is_err() {
         warnings.push("the file is damaged after its pixels, metadata there is lost".to_owned());
     }
-    let metadata = read_metadata(reader.info());
+    let metadata = read_metadata(reader.info(), &mut warnings);
     Ok(Found { pixels, metadata, warnings })
 }
 
@@ -56,15 +64,48 @@ fn decode_pixels(
     Ok(Pixels { width, height, n_channels, samples: Cow::Owned(samples) })
 }
 
-fn read_metadata(info: &Info<'_>) -> Metadata {
+/// Proper chunks first, the spellings of other programs where there are none.
+fn read_metadata(info: &Info<'_>, warnings: &mut Vec<String>) -> Metadata {
     let owned = |bytes: &Cow<'_, [u8]>| bytes.to_vec();
-    let xmp = info.utf8_text.iter().find(|text| text.keyword == XMP_KEYWORD);
-    Metadata {
-        exif: info.exif_metadata.as_ref().map(owned),
-        xmp: xmp.and_then(|text| text.get_text().ok()).map(String::into_bytes),
-        iptc: None,
-        icc: info.icc_profile.as_ref().map(owned),
+    let without_prefix = |exif: Vec<u8>| match exif.strip_prefix(EXIF_PREFIX) {
+        Some(stream) => stream.to_vec(),
+        None => exif,
+    };
+    let exif = info.exif_metadata.as_ref().map(owned);
+    let exif = exif.or_else(|| raw_profile(info, "exif")).or_else(|| raw_profile(info, "APP1"));
+    let iptc = raw_profile(info, "iptc").or_else(|| raw_profile(info, "8bim"));
+    let mut icc = info.icc_profile.as_ref().map(owned);
+    if icc.is_none() {
+        icc = color::described_profile(info).unwrap_or_else(|detail| {
+            warnings.push(format!("the colours are treated as sRGB: {detail}"));
+            None
+        });
     }
+    Metadata {
+        exif: exif.map(without_prefix),
+        xmp: xmp(info).or_else(|| raw_profile(info, "xmp")),
+        iptc: iptc.map(|records| wrap_iptc(&records)),
+        icc: icc.or_else(|| raw_profile(info, "icc")),
+    }
+}
+
+fn xmp(info: &Info<'_>) -> Option<Vec<u8>> {
+    let mut text = info.utf8_text.iter().find(|text| text.keyword == XMP_KEYWORD)?.clone();
+    text.decompress_text_with_limit(TEXT_BYTES_MAX).ok()?;
+    text.get_text().ok().map(String::into_bytes)
+}
+
+/// A block that was spelled out as text, compressed or not.
+fn raw_profile(info: &Info<'_>, name: &str) -> Option<Vec<u8>> {
+    let is_wanted = |keyword: &str| keyword.strip_prefix(RAW_PROFILE) == Some(name);
+    let compressed = info.compressed_latin1_text.iter().find(|text| is_wanted(&text.keyword));
+    if let Some(text) = compressed {
+        let mut text = text.clone();
+        text.decompress_text_with_limit(TEXT_BYTES_MAX).ok()?;
+        return raw_profile::parse(&text.get_text().ok()?);
+    }
+    let plain = info.uncompressed_latin1_text.iter().find(|text| is_wanted(&text.keyword))?;
+    raw_profile::parse(&plain.text)
 }
 
 /// Writes 8 or 16 bits with the balanced compression of the codec.
@@ -84,6 +125,10 @@ pub(crate) fn encode(pixels: &Pixels<'_>, metadata: &Metadata) -> Result<Vec<u8>
     encoder.set_compression(Compression::Balanced);
     if let Some(text) = metadata.xmp.as_deref().and_then(|xmp| std::str::from_utf8(xmp).ok()) {
         encoder.add_itxt_chunk(XMP_KEYWORD.to_owned(), text.to_owned()).map_err(wrong)?;
+    }
+    if let Some(resources) = &metadata.iptc {
+        let text = raw_profile::write("iptc", resources);
+        encoder.add_ztxt_chunk(format!("{RAW_PROFILE}iptc"), text).map_err(wrong)?;
     }
     let wide;
     let data = match pixels.samples.as_ref() {
