@@ -142,7 +142,7 @@ pub fn encode(
         Format::Tiff => tiff::encode(&pixels, &metadata),
         Format::WebP => webp::encode(&pixels, &metadata),
         Format::Bmp => plain::encode_bmp(&pixels),
-        Format::Pnm => plain::encode_pnm(&pixels),
+        Format::Pnm => Ok(plain::encode_pnm(&pixels)),
         Format::Qoi => qoi::encode(&pixels),
         Format::Gif | Format::Avif => unreachable!("what is only read was refused"),
     })

@@ -6,7 +6,7 @@ use image::{
     ColorType, ExtendedColorType, ImageDecoder,
     codecs::{
         bmp::{BmpDecoder, BmpEncoder},
-        pnm::{PnmDecoder, PnmEncoder, PnmSubtype, SampleEncoding},
+        pnm::PnmDecoder,
     },
 };
 
@@ -58,38 +58,43 @@ fn decode(
 /// Writes 8 bits a sample.
 pub(crate) fn encode_bmp(pixels: &Pixels<'_>) -> Result<Vec<u8>, ImageError> {
     let wrong = |error| ImageError::encode(Format::Bmp, error);
-    let color = color_u8(pixels.n_channels);
+    let (samples, n_channels) = with_colour_beside_alpha(pixels);
     let mut bytes = Vec::new();
     let mut encoder = BmpEncoder::new(&mut bytes);
-    encoder.encode(pixels.bytes(), pixels.width, pixels.height, color).map_err(wrong)?;
+    encoder.encode(&samples, pixels.width, pixels.height, color_u8(n_channels)).map_err(wrong)?;
     Ok(bytes)
 }
 
-/// Writes PGM, PPM, or PAM where there is alpha.
-pub(crate) fn encode_pnm(pixels: &Pixels<'_>) -> Result<Vec<u8>, ImageError> {
-    let wrong = |error| ImageError::encode(Format::Pnm, error);
-    let subtype = match pixels.n_channels {
-        1 => PnmSubtype::Graymap(SampleEncoding::Binary),
-        3 => PnmSubtype::Pixmap(SampleEncoding::Binary),
-        _ => PnmSubtype::ArbitraryMap,
-    };
-    let (width, height) = (pixels.width, pixels.height);
-    let mut bytes = Vec::new();
-    let mut encoder = PnmEncoder::new(&mut bytes).with_subtype(subtype);
-    let done = match (pixels.samples.as_ref(), pixels.n_channels) {
-        (Samples::U16(values), n_channels) => {
-            let color = match n_channels {
-                1 => ExtendedColorType::L16,
-                2 => ExtendedColorType::La16,
-                3 => ExtendedColorType::Rgb16,
-                _ => ExtendedColorType::Rgba16,
-            };
-            encoder.encode(values.as_slice(), width, height, color)
+/// Grey with alpha as RGBA, for formats that know no other alpha.
+pub(crate) fn with_colour_beside_alpha<'a>(pixels: &'a Pixels<'_>) -> (Cow<'a, [u8]>, usize) {
+    let samples = pixels.bytes();
+    if pixels.n_channels != 2 {
+        return (Cow::Borrowed(samples), pixels.n_channels);
+    }
+    (Cow::Owned(samples.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()), 4)
+}
+
+/// Writes binary PGM, PPM, or PAM where there is alpha.
+pub(crate) fn encode_pnm(pixels: &Pixels<'_>) -> Vec<u8> {
+    let (width, height, n_channels) = (pixels.width, pixels.height, pixels.n_channels);
+    let maxval = if pixels.samples.depth_bits() == 8 { 255 } else { 65_535 };
+    let header = match n_channels {
+        1 => format!("P5\n{width} {height}\n{maxval}\n"),
+        3 => format!("P6\n{width} {height}\n{maxval}\n"),
+        _ => {
+            let kind = if n_channels == 2 { "GRAYSCALE_ALPHA" } else { "RGB_ALPHA" };
+            format!(
+                "P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {n_channels}\nMAXVAL {maxval}\n\
+                 TUPLTYPE {kind}\nENDHDR\n"
+            )
         }
-        (_, n_channels) => encoder.encode(pixels.bytes(), width, height, color_u8(n_channels)),
     };
-    done.map_err(wrong)?;
-    Ok(bytes)
+    let mut bytes = header.into_bytes();
+    match pixels.samples.as_ref() {
+        Samples::U16(values) => bytes.extend(values.iter().flat_map(|value| value.to_be_bytes())),
+        _ => bytes.extend_from_slice(pixels.bytes()),
+    }
+    bytes
 }
 
 fn color_u8(n_channels: usize) -> ExtendedColorType {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use qoi::{ColorSpace, Encoder, decode_header, decode_to_vec};
 
 use crate::{
-    codec::{Format, Found, Pixels},
+    codec::{Format, Found, Pixels, plain::with_colour_beside_alpha},
     error::ImageError,
     limits::Limits,
     photo::Metadata,
@@ -42,11 +42,10 @@ fn declared_size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
 /// Writes RGB or RGBA; grey is repeated.
 pub(crate) fn encode(pixels: &Pixels<'_>) -> Result<Vec<u8>, ImageError> {
     let wrong = |error| ImageError::encode(Format::Qoi, error);
-    let samples = pixels.bytes();
-    let samples = match pixels.n_channels {
+    let (samples, n_channels) = with_colour_beside_alpha(pixels);
+    let samples = match n_channels {
         1 => Cow::Owned(samples.iter().flat_map(|&grey| [grey; 3]).collect()),
-        2 => Cow::Owned(samples.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect()),
-        _ => Cow::Borrowed(samples),
+        _ => samples,
     };
     let encoder = Encoder::new(samples.as_ref(), pixels.width, pixels.height).map_err(wrong)?;
     encoder.encode_to_vec().map_err(wrong)

@@ -98,15 +98,24 @@ impl Exif {
         self.main().next != 0
     }
 
+    /// Cuts the old thumbnail's picture off where it is last, so that what grows now does not come
+    /// to lie behind it; [`Exif::set_thumbnail`] or [`Exif::remove_thumbnail`] must follow.
+    pub(crate) fn cut_thumbnail(&mut self) {
+        if let Some((_, old)) = self.jpeg_thumbnail().filter(|(_, old)| self.is_last(old)) {
+            self.bytes.truncate(old.start);
+        }
+    }
+
     /// Replaces the thumbnail, or takes it away when it was no JPEG.
     pub(crate) fn set_thumbnail(&mut self, thumbnail: &Thumbnail) {
         let Some((directory, old)) = self.jpeg_thumbnail() else {
             return self.remove_thumbnail();
         };
         let length = thumbnail.jpeg.len();
-        let start = if length <= old.len() && self.is_unshared(&old, None) {
+        let has_room = length <= old.len() && self.is_unshared(&old, None);
+        let start = if has_room && !self.is_last(&old) {
             self.bytes[old.clone()].fill(0);
-            self.bytes[old.start..old.start + length].copy_from_slice(&thumbnail.jpeg);
+            self.put(old.start, &thumbnail.jpeg);
             old.start as u32
         } else {
             self.erase(&old);
@@ -130,13 +139,14 @@ impl Exif {
         }
     }
 
-    /// The thumbnail's directory and picture, when it is a JPEG within the stream.
+    /// The thumbnail's directory and as much of its picture as lies within the stream, when it is
+    /// a JPEG.
     fn jpeg_thumbnail(&self) -> Option<(Ifd, Range<usize>)> {
         let directory = ifd::read(&self.bytes, self.order, self.main().next)?;
         let start = directory.entry(JPEG_OFFSET)?.number(&self.bytes, self.order)? as usize;
         let length = directory.entry(JPEG_LENGTH)?.number(&self.bytes, self.order)? as usize;
-        let end = start.checked_add(length)?;
-        (end <= self.bytes.len()).then_some((directory, start..end))
+        let end = start.checked_add(length)?.min(self.bytes.len());
+        (start <= end).then_some((directory, start..end))
     }
 
     fn main(&self) -> Ifd {
@@ -214,14 +224,17 @@ impl Exif {
 
     /// Forgets bytes that nothing else uses; at the end of the stream they are cut off.
     fn erase(&mut self, range: &Range<usize>) {
-        if !self.is_unshared(range, None) {
-            return;
-        }
-        if range.end == self.bytes.len() {
+        if self.is_last(range) {
             self.bytes.truncate(range.start);
-        } else {
+        } else if self.is_unshared(range, None) {
             self.bytes[range.clone()].fill(0);
         }
+    }
+
+    /// Whether nothing but zeros follows the range.
+    fn is_last(&self, range: &Range<usize>) -> bool {
+        let is_padding = self.bytes[range.end..].iter().all(|&byte| byte == 0);
+        is_padding && self.is_unshared(&(range.start..self.bytes.len()), None)
     }
 
     /// Whether no directory and no value but that of the record at `except` touches the range.

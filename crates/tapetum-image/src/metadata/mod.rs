@@ -62,6 +62,7 @@ fn exif_for_writing(photo: &Photo, format: Format, losses: &mut Vec<String>) -> 
         return None;
     };
     let raster = &photo.raster;
+    exif.cut_thumbnail();
     exif.set_upright();
     exif.set_size(raster.width(), raster.height());
     exif.set_software(PROGRAM);

@@ -4,7 +4,7 @@ mod segments;
 
 use std::borrow::Cow;
 
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
@@ -32,7 +32,8 @@ pub(crate) const ICC_BYTES_MAX: usize = 254 * (SEGMENT_BYTES_MAX - 14);
 
 /// Reads grey and RGB as they are, CMYK and YCCK as RGB.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError> {
-    let Segments { frame, mut metadata, mut warnings, is_adobe, coded } = segments::read(bytes)?;
+    let Segments { frame, mut metadata, mut warnings, is_adobe, n_scans, coded } =
+        segments::read(bytes)?;
     let (width, height) = (frame.width, frame.height);
     limits.check_header(Format::Jpeg, (width, height), frame.n_components.max(3).into())?;
     if frame.precision_bits != 8 || !frame.is_huffman_dct() {
@@ -42,11 +43,12 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
             hint: "convert it to TIFF or PNG first",
         });
     }
-    let (samples, space) = decode_samples(&coded)?;
-    let (n_channels, samples) = match space {
-        ColorSpace::Luma => (1, Samples::U8(samples)),
-        ColorSpace::CMYK | ColorSpace::YCCK => {
-            let inks = Samples::U8(stored_inks(samples, space == ColorSpace::YCCK, is_adobe));
+    let is_simple = frame.n_components < 4 && (frame.is_progressive() || n_scans == 1);
+    let samples = if is_simple { decode_fast(&coded)? } else { decode_thoroughly(&coded)? };
+    let (n_channels, samples) = match frame.n_components {
+        1 => (1, Samples::U8(samples)),
+        4 => {
+            let inks = Samples::U8(inks(samples, is_adobe));
             let (rgb, warning) = cmyk::to_rgb(&inks, metadata.icc.take().as_deref());
             warnings.extend(warning);
             (3, rgb)
@@ -57,22 +59,8 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
     Ok(Found { pixels, metadata, warnings })
 }
 
-/// Amounts of ink. YCCK is CMYK whose colours went through YCbCr; Adobe stores paper, not ink.
-fn stored_inks(mut samples: Vec<u8>, is_ycck: bool, is_adobe: bool) -> Vec<u8> {
-    for pixel in samples.chunks_exact_mut(4) {
-        if is_ycck {
-            let rgb = cmyk::ycbcr_to_rgb(pixel[0], pixel[1], pixel[2]);
-            pixel[..3].copy_from_slice(&rgb.map(|value| 255 - value));
-        }
-        if is_adobe {
-            pixel.iter_mut().for_each(|value| *value = 255 - *value);
-        }
-    }
-    samples
-}
-
-/// Interleaved samples: grey, RGB, or the four inks as stored.
-fn decode_samples(coded: &[u8]) -> Result<(Vec<u8>, ColorSpace), ImageError> {
+/// One or three components, interleaved or progressive: nearly every file there is.
+fn decode_fast(coded: &[u8]) -> Result<Vec<u8>, ImageError> {
     let bad = |error| ImageError::bad(Format::Jpeg, error);
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -82,11 +70,25 @@ fn decode_samples(coded: &[u8]) -> Result<(Vec<u8>, ColorSpace), ImageError> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(coded), options);
     decoder.decode_headers().map_err(bad)?;
     let space = match decoder.input_colorspace() {
-        Some(stored @ (ColorSpace::Luma | ColorSpace::CMYK | ColorSpace::YCCK)) => stored,
+        Some(ColorSpace::Luma) => ColorSpace::Luma,
         _ => ColorSpace::RGB,
     };
     decoder.set_options(options.jpeg_set_out_colorspace(space));
-    Ok((decoder.decode().map_err(bad)?, space))
+    decoder.decode().map_err(bad)
+}
+
+/// Four components, or sequential ones in scans of their own, which the fast decoder gets wrong
+/// when some are subsampled. Four components come inverted, as Adobe's files need.
+fn decode_thoroughly(coded: &[u8]) -> Result<Vec<u8>, ImageError> {
+    jpeg_decoder::Decoder::new(coded).decode().map_err(|error| ImageError::bad(Format::Jpeg, error))
+}
+
+/// Amounts of ink: Adobe's files store how much paper is left, others the ink itself.
+fn inks(mut samples: Vec<u8>, is_adobe: bool) -> Vec<u8> {
+    if !is_adobe {
+        samples.iter_mut().for_each(|value| *value = 255 - *value);
+    }
+    samples
 }
 
 /// Writes grey or RGB; alpha has been refused before.
@@ -106,7 +108,10 @@ pub(crate) fn encode(
     let color = if pixels.n_channels == 1 { ColorType::Luma } else { ColorType::Rgb };
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, options.quality.clamp(1, 100));
-    encoder.set_optimized_huffman_tables(true);
+    // With subsampled colour, optimised tables would put each component into a scan of its own:
+    // lawful, but more than some decoders get right.
+    let is_full_resolution = encoder.sampling_factor() == SamplingFactor::F_1_1;
+    encoder.set_optimized_huffman_tables(is_full_resolution);
     let wrong = |error| ImageError::encode(Format::Jpeg, error);
     for (number, segment) in application_segments(metadata) {
         encoder.add_app_segment(number, segment).map_err(wrong)?;

@@ -33,6 +33,7 @@ pub(crate) struct Segments {
     pub(crate) warnings: Vec<String>,
     /// Whether an Adobe segment is there; such files store ink inverted.
     pub(crate) is_adobe: bool,
+    pub(crate) n_scans: u64,
     /// The file without what the pixel decoder need not see: metadata and strays between markers.
     pub(crate) coded: Vec<u8>,
 }
@@ -154,8 +155,8 @@ impl<'a> Walk<'a> {
             }
         }
         check_plausible(frame, self.entropy_bytes)?;
-        let Self { metadata, warnings, is_adobe, coded, .. } = self;
-        Ok(Segments { frame, metadata, warnings, is_adobe, coded })
+        let Self { metadata, warnings, is_adobe, n_scans, coded, .. } = self;
+        Ok(Segments { frame, metadata, warnings, is_adobe, n_scans, coded })
     }
 }
 
@@ -210,6 +211,10 @@ impl Frame {
     /// Huffman-coded baseline, extended or progressive: what the pixel decoder knows.
     pub(crate) fn is_huffman_dct(&self) -> bool {
         matches!(self.marker, 0xC0..=0xC2)
+    }
+
+    pub(crate) fn is_progressive(&self) -> bool {
+        self.marker == 0xC2
     }
 }
 
