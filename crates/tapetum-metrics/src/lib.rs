@@ -1,1 +1,9 @@
 //! Scores that compare images, in f64.
+
+mod color_difference;
+mod psnr;
+
+pub use crate::{
+    color_difference::{Lab, ciede2000, mean_ciede2000},
+    psnr::psnr_rgb,
+};

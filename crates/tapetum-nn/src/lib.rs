@@ -1,1 +1,19 @@
-//! What every low-light method needs and no method defines: operations, weights, the enhancement pipeline.
+//! What every low-light method needs and no method defines: the card a method hands in, the
+//! operations its network is written with, its weights on disk, and the enhancement pipeline.
+
+pub mod card;
+pub mod enhance;
+pub mod gradients;
+pub mod layers;
+pub mod network;
+pub mod ops;
+pub mod prelude;
+pub mod recipe;
+pub mod weights;
+
+pub use crate::{
+    card::{MethodCard, SizeRule, Tiling},
+    enhance::{EnhanceError, EnhanceOptions, EnhanceReport, Strength, enhance},
+    network::Network,
+    weights::{Weights, WeightsError},
+};

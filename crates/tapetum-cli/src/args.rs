@@ -1,0 +1,289 @@
+//! The command line: every command, option and help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use tapetum::{Format, Strength};
+
+/// Words that may stand first; any other first argument is an input of `enhance`.
+pub(crate) const FIRST_WORDS: [&str; 12] = [
+    "enhance",
+    "methods",
+    "models",
+    "train",
+    "completions",
+    "man",
+    "help-markdown",
+    "help",
+    "-h",
+    "--help",
+    "-V",
+    "--version",
+];
+
+/// Makes dark photographs bright.
+///
+/// `tapetum photo.jpg` is short for `tapetum enhance photo.jpg`: it writes photo-bright.jpg beside it.
+#[derive(Debug, Parser)]
+#[command(name = "tapetum", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print what was measured and decided for each file
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all done, 1 some files failed (listed), 2 wrong usage or \
+                          unusable weights, 3 the environment lacks something.";
+
+/// How much is printed to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl Arguments {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Brighten photographs
+    Enhance(EnhanceArguments),
+    /// List the methods
+    Methods(MethodsArguments),
+    /// List, inspect, convert and check weights
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Train a recipe
+    Train(TrainArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+    /// Print this reference as Markdown
+    #[command(hide = true)]
+    HelpMarkdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnhanceArguments {
+    /// Files, folders (searched in depth), patterns, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Output file, or folder in which the tree of the inputs is mirrored; - for standard output.
+    /// Without it, photo.jpg becomes photo-bright.jpg and FOLDER becomes FOLDER-bright
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// Method; see 'tapetum methods'
+    #[arg(short, long)]
+    pub(crate) method: Option<String>,
+    /// Weights: a name from 'tapetum models list', or a .safetensors or .pth file
+    #[arg(short, long, value_name = "NAME|FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// How much of the change to apply: 0 (none) to 1 (all of it, everywhere), or auto (what the
+    /// exposure asks for: dark regions are lifted, well-lit photographs stay as they are)
+    #[arg(long, default_value = "auto", value_parser = parse_strength, value_name = "0..1|auto")]
+    pub(crate) strength: Strength,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Memory for a result and the work on it, beyond the decoded photograph, e.g. 500M or 2G
+    #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
+    pub(crate) memory: u64,
+    /// Photographs in flight: loading, computing and saving overlap; each holds one decoded
+    /// photograph in memory
+    #[arg(short, long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Continue in an output folder: what is done and unchanged is skipped
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Replace existing output files
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Output format; the default is the input's own
+    #[arg(long, value_parser = parse_format)]
+    pub(crate) format: Option<Format>,
+    /// Quality of JPEG files, 1 to 100
+    #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: u8,
+    /// Largest photograph that is read, in megapixels
+    #[arg(long, default_value_t = 400, value_name = "MEGAPIXELS",
+          value_parser = clap::value_parser!(u32).range(1..=4_000))]
+    pub(crate) max_megapixels: u32,
+    /// Print a report of all files as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceChoice {
+    /// The best there is in this build: the CPU
+    Auto,
+    /// The CPU
+    Cpu,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MethodsArguments {
+    /// Print JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// Print the page docs/methods.md
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List the weights in the program and those you imported
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where weights come from and what they hold
+    Show {
+        /// A name from the list, or a file
+        #[arg(value_name = "NAME|FILE")]
+        model: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Convert a weight file (.pth or .safetensors) and add it to the list under a name
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The method it belongs to, where the file does not say
+        #[arg(short, long)]
+        method: Option<String>,
+        /// The name in the list; the default is the file's own
+        #[arg(short, long)]
+        name: Option<String>,
+        /// Write here instead of adding to the list
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The licence, as its authors state it
+        #[arg(long, default_value = "not stated")]
+        licence: String,
+    },
+    /// Write weights to a safetensors file
+    Export {
+        /// A name from the list, or a file
+        #[arg(value_name = "NAME|FILE")]
+        model: PathBuf,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Check that weights are whole, fit their method and give a sane picture
+    Verify {
+        /// Names or files; all of the list if there are none
+        #[arg(value_name = "NAME|FILE")]
+        models: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    /// The recipe
+    pub(crate) recipe: PathBuf,
+    /// Folder that the recipe's folders are relative to
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Folder of the run: journal, checkpoint and weights; an unfinished run there is continued
+    #[arg(short, long, value_name = "RUN")]
+    pub(crate) output: PathBuf,
+    /// A line for the header of the weights, such as data='485 pairs of LOL-v1'
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_note)]
+    pub(crate) note: Vec<(String, String)>,
+}
+
+fn parse_strength(text: &str) -> Result<Strength, String> {
+    if text == "auto" {
+        return Ok(Strength::Auto);
+    }
+    match text.parse::<f32>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(Strength::Fixed(share)),
+        _ => Err("expected a number from 0 to 1, or auto".to_owned()),
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let expected = || "expected a size such as 500M or 2G".to_owned();
+    let (number, unit) = text.split_at(text.trim_end_matches(|c: char| c.is_alphabetic()).len());
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        _ => return Err(expected()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| expected())?;
+    let bytes = number * (1u64 << shift) as f64;
+    if bytes.is_finite() && (1.0..=1e15).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(expected())
+    }
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    let writable = || Format::ALL.into_iter().filter(|format| format.can_write());
+    let found = Format::from_extension(text).filter(|format| format.can_write());
+    found.ok_or_else(|| {
+        let names: Vec<_> = writable().map(|format| format.extensions()[0]).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn parse_note(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+        let commands = Arguments::command();
+        for command in commands.get_subcommands() {
+            assert!(FIRST_WORDS.contains(&command.get_name()), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn sizes_and_strengths_have_units_and_bounds() {
+        assert_eq!(parse_bytes("500M"), Ok(500 << 20));
+        assert_eq!(parse_bytes("1.5g"), Ok(3 << 29));
+        for bad in ["", "G", "-1G", "nanM", "1X", "1e30"] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_strength("0.5"), Ok(Strength::Fixed(0.5)));
+        for bad in ["", "1.01", "-0.1", "nan", "full"] {
+            assert!(parse_strength(bad).is_err(), "{bad}");
+        }
+    }
+}

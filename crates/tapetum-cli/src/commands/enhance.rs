@@ -1,0 +1,351 @@
+//! `tapetum enhance`: photographs in, bright photographs out.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tapetum::{
+    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, Settings, Strength, decode,
+    find_method,
+};
+
+use crate::{
+    args::{EnhanceArguments, Verbosity},
+    failure::{Failure, Kind},
+    manifest::{Entry, Facts, Manifest, sha256},
+    model_store, output,
+    output::Replace,
+    plan::{Job, Place, Plan, PlanOptions, plan},
+    report::{Done, FileReport, Outcome, Summary},
+};
+
+pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let plan = plan(PlanOptions {
+        inputs: &arguments.inputs,
+        output: arguments.output.as_deref(),
+        format: arguments.format,
+    })?;
+    check_pipes(&plan, arguments)?;
+    let session = Session::new(arguments, &plan)?;
+    output::finish_files_when_interrupted()
+        .map_err(|error| Failure::new(Kind::Environment, error.to_string()))?;
+    let reports = session.run_all(&plan, arguments.jobs.into(), verbosity);
+    session.finish(&plan, &reports, arguments.json, verbosity)
+}
+
+fn check_pipes(plan: &Plan, arguments: &EnhanceArguments) -> Result<(), Failure> {
+    let to_pipe = plan.jobs.iter().any(|job| job.output == Place::Pipe);
+    if to_pipe && arguments.json {
+        return Err(Failure::new(Kind::Usage, "standard output cannot hold a photograph and JSON")
+            .with_hint("name an output file with -o"));
+    }
+    if to_pipe && io::stdout().is_terminal() {
+        return Err(Failure::new(Kind::Usage, "a photograph is not written to a terminal")
+            .with_hint("redirect the output, or name a file with -o"));
+    }
+    if arguments.resume && plan.folder.is_none() {
+        return Err(Failure::new(Kind::Usage, "--resume needs an output folder")
+            .with_hint("name one with -o"));
+    }
+    Ok(())
+}
+
+/// Everything that all files share.
+struct Session {
+    /// One photograph is in the network at a time, which uses all cores; loading and saving of
+    /// others go on meanwhile.
+    enhancer: Mutex<Enhancer>,
+    settings: Settings,
+    facts: [String; 2],
+    model_name: String,
+    method_name: &'static str,
+    manifest: Option<Manifest>,
+    replace: Replace,
+    resume: bool,
+}
+
+impl Session {
+    fn new(arguments: &EnhanceArguments, plan: &Plan) -> Result<Self, Failure> {
+        let method = arguments.method.as_deref();
+        let default_weights = match method.map(|name| (name, find_method(name))) {
+            None => tapetum::methods()[0].default_weights,
+            Some((_, Some(card))) => card.default_weights,
+            Some((name, None)) => {
+                let known = tapetum::methods().map(|card| card.name).join(", ");
+                let message = format!("no method is called '{name}'");
+                return Err(
+                    Failure::new(Kind::Usage, message).with_hint(format!("methods are: {known}"))
+                );
+            }
+        };
+        let weights = arguments.weights.as_deref().unwrap_or(Path::new(default_weights));
+        let model = model_store::load(weights, method)?;
+        let enhancer = Enhancer::new(&model)
+            .map_err(|error| Failure::library(Kind::Usage, weights, &error))?;
+        let manifest = match &plan.folder {
+            Some(folder) => Some(open_manifest(folder, arguments.resume)?),
+            None => None,
+        };
+        let settings = Settings {
+            enhance: EnhanceOptions {
+                strength: arguments.strength,
+                memory_bytes_max: arguments.memory,
+            },
+            limits: Limits {
+                n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
+                ..Limits::default()
+            },
+            format: arguments.format,
+            encode: EncodeOptions { quality: arguments.quality },
+        };
+        let resume = arguments.resume;
+        let replace = if arguments.overwrite || resume { Replace::Yes } else { Replace::No };
+        Ok(Self {
+            facts: [settings_hash(arguments), model.weights.content_hash()],
+            model_name: model.name,
+            method_name: model.method.name,
+            enhancer: Mutex::new(enhancer),
+            settings,
+            manifest,
+            replace,
+            resume,
+        })
+    }
+
+    /// Enhances all files on `n_jobs` threads; reports come in the order of the plan.
+    fn run_all(&self, plan: &Plan, n_jobs: usize, verbosity: Verbosity) -> Vec<FileReport> {
+        let bar = progress_bar(plan.jobs.len(), verbosity);
+        let next = AtomicUsize::new(0);
+        let (sender, receiver) = mpsc::channel();
+        let mut reports: Vec<Option<FileReport>> = vec![None; plan.jobs.len()];
+        thread::scope(|scope| {
+            for _ in 0..n_jobs.min(plan.jobs.len()) {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || {
+                    let take = || next.fetch_add(1, Ordering::Relaxed);
+                    while let Some((idx, job)) = plan.jobs.iter().enumerate().nth(take()) {
+                        let report = self.run_one(job);
+                        sender.send((idx, report)).expect("the receiver waits for all threads");
+                    }
+                });
+            }
+            drop(sender);
+            for (idx, report) in receiver {
+                bar.suspend(|| print_lines(&report, verbosity));
+                bar.inc(1);
+                reports[idx] = Some(report);
+            }
+        });
+        bar.finish_and_clear();
+        let refused = plan.refusals.iter().map(|refusal| {
+            refusal.failure.print();
+            FileReport::failed(refusal.input.clone(), &refusal.failure)
+        });
+        let refused: Vec<FileReport> = refused.collect();
+        reports.into_iter().flatten().chain(refused).collect()
+    }
+
+    fn run_one(&self, job: &Job) -> FileReport {
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.enhance(job)));
+        let outcome = attempt.unwrap_or_else(|_| {
+            let message = format!("{}: internal error", job.input.name());
+            Err(Failure::new(Kind::File, message).with_hint("please report it with the file"))
+        });
+        match outcome {
+            Ok(outcome) => {
+                FileReport { input: job.input.name(), output: Some(job.output.name()), outcome }
+            }
+            Err(failure) => FileReport::failed(job.input.name(), &failure),
+        }
+    }
+
+    fn enhance(&self, job: &Job) -> Result<Outcome, Failure> {
+        let start = Instant::now();
+        let name = job.input.name();
+        let failure = |error| Failure::library(Kind::File, Path::new(&name), &error);
+        if let Place::File(output) = &job.output {
+            self.check_free(output)?;
+        }
+        let input = read(&job.input, self.settings.limits.file_bytes_max)?;
+        let facts = self.facts_of(&input);
+        if self.is_done(job, &facts) {
+            return Ok(Outcome::Skipped);
+        }
+        let photo = decode(&input, &self.settings.limits).map_err(|error| failure(error.into()))?;
+        drop(input);
+        let (photo, report) = {
+            // A panic in another file's network leaves this one as it was: it holds only weights.
+            let enhancer = self.enhancer.lock().unwrap_or_else(|poison| poison.into_inner());
+            enhancer.enhance(photo, &self.settings.enhance).map_err(failure)?
+        };
+        let format = job.format.unwrap_or_else(|| tapetum::writable(photo.format));
+        let enhanced =
+            Enhanced::encode(&photo, report, format, &self.settings.encode).map_err(failure)?;
+        let done =
+            Done::new(&enhanced, self.settings.enhance.strength, start.elapsed().as_secs_f64());
+        match &job.output {
+            Place::Pipe => io::stdout()
+                .write_all(&enhanced.bytes)
+                .map_err(|error| Failure::io(Kind::File, Path::new("standard output"), &error))?,
+            Place::File(output) => self.save(output, &enhanced.bytes, facts)?,
+        }
+        Ok(Outcome::Done(done))
+    }
+
+    /// Fails early where the output may not be written, before any work.
+    fn check_free(&self, output: &Path) -> Result<(), Failure> {
+        if output.is_dir() {
+            let message = format!("{}: expected a free name, found a folder", output.display());
+            return Err(Failure::new(Kind::File, message).with_hint("choose another name with -o"));
+        }
+        if self.replace == Replace::No && output.exists() {
+            return Err(exists(output));
+        }
+        Ok(())
+    }
+
+    fn is_done(&self, job: &Job, facts: &Facts) -> bool {
+        match (&self.manifest, &job.output) {
+            (Some(manifest), Place::File(output)) if self.resume => {
+                manifest.is_done(&manifest.name_of(output), facts, output)
+            }
+            _ => false,
+        }
+    }
+
+    fn save(&self, output: &Path, bytes: &[u8], facts: Facts) -> Result<(), Failure> {
+        output::write_whole(output, bytes, self.replace).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if !output.is_dir() => exists(output),
+            _ => Failure::io(Kind::File, output, &error),
+        })?;
+        let Some(manifest) = &self.manifest else { return Ok(()) };
+        let entry = Entry {
+            output: manifest.name_of(output),
+            input_sha256: facts.input_sha256,
+            settings_sha256: facts.settings_sha256,
+            weights_sha256: facts.weights_sha256,
+            output_sha256: sha256(bytes),
+        };
+        manifest.add(&entry).map_err(|error| Failure::io(Kind::File, output, &error))
+    }
+
+    fn facts_of(&self, input: &[u8]) -> Facts {
+        let [settings_sha256, weights_sha256] = self.facts.clone();
+        Facts { input_sha256: sha256(input), settings_sha256, weights_sha256 }
+    }
+
+    fn finish(
+        &self,
+        plan: &Plan,
+        reports: &[FileReport],
+        json: bool,
+        verbosity: Verbosity,
+    ) -> Result<ExitCode, Failure> {
+        let count = |is: fn(&Outcome) -> bool| reports.iter().filter(|r| is(&r.outcome)).count();
+        let summary = Summary {
+            version: env!("CARGO_PKG_VERSION"),
+            method: self.method_name,
+            weights: &self.model_name,
+            weights_sha256: &self.facts[1],
+            n_done: count(|outcome| matches!(outcome, Outcome::Done(_))),
+            n_skipped: count(|outcome| matches!(outcome, Outcome::Skipped)),
+            n_failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
+            n_ignored: plan.n_ignored,
+            files: reports,
+        };
+        if json {
+            let text = serde_json::to_string_pretty(&summary).expect("text and numbers are JSON");
+            writeln!(io::stdout(), "{text}").map_err(|error| {
+                Failure::io(Kind::Environment, Path::new("standard output"), &error)
+            })?;
+        }
+        if verbosity > Verbosity::Quiet && reports.len() + plan.n_ignored > 1 {
+            let Summary { n_done, n_skipped, n_failed, n_ignored, .. } = summary;
+            eprintln!(
+                "{n_done} done, {n_skipped} unchanged, {n_failed} failed, {n_ignored} other files"
+            );
+        }
+        Ok(if summary.n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+fn open_manifest(folder: &Path, resume: bool) -> Result<Manifest, Failure> {
+    let failure = |error| Failure::io(Kind::Environment, folder, &error);
+    if resume {
+        output::remove_unfinished(folder).map_err(failure)?;
+    }
+    Manifest::open(folder, resume).map_err(failure)
+}
+
+fn exists(output: &Path) -> Failure {
+    Failure::new(Kind::File, format!("{}: the file exists", output.display()))
+        .with_hint("--overwrite replaces it, --resume continues a folder, -o names another place")
+}
+
+/// Everything that decides the bytes of an output beside the input and the weights.
+fn settings_hash(arguments: &EnhanceArguments) -> String {
+    let strength = match arguments.strength {
+        Strength::Auto => "auto".to_owned(),
+        Strength::Fixed(share) => share.to_bits().to_string(),
+    };
+    let format = arguments.format.map_or("own", tapetum::Format::name);
+    let version = env!("CARGO_PKG_VERSION");
+    sha256(format!("{version} {strength} {format} {}", arguments.quality).as_bytes())
+}
+
+fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = match place {
+        Place::Pipe => io::stdin().lock().take(n_bytes_max + 1).read_to_end(&mut bytes),
+        Place::File(path) => {
+            File::open(path).and_then(|file| file.take(n_bytes_max + 1).read_to_end(&mut bytes))
+        }
+    };
+    let name = place.name();
+    read.map_err(|error| Failure::io(Kind::File, Path::new(&name), &error))?;
+    Ok(bytes)
+}
+
+fn progress_bar(n_files: usize, verbosity: Verbosity) -> ProgressBar {
+    if n_files < 2 || verbosity == Verbosity::Quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {eta} left");
+    ProgressBar::new(n_files as u64).with_style(style.expect("the template is valid"))
+}
+
+fn print_lines(report: &FileReport, verbosity: Verbosity) {
+    match &report.outcome {
+        Outcome::Failed { error, hint } => {
+            eprintln!("error: {error}");
+            hint.iter().for_each(|hint| eprintln!("hint: {hint}"));
+        }
+        Outcome::Skipped if verbosity == Verbosity::Verbose => {
+            eprintln!("{}: unchanged", report.input);
+        }
+        Outcome::Done(done) if verbosity > Verbosity::Quiet => {
+            let output = report.output.as_deref().unwrap_or_default();
+            eprintln!("{}", done.line(&report.input, output));
+            done.warnings
+                .iter()
+                .for_each(|warning| eprintln!("warning: {}: {warning}", report.input));
+            if verbosity == Verbosity::Verbose {
+                let dark = (100.0 * done.dark_share).round();
+                eprintln!("  {} tiles; {dark} % of the pixels were dark", done.n_tiles);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub(crate) mod enhance;
+pub(crate) mod generate;
+pub(crate) mod methods;
+pub(crate) mod models;
+pub(crate) mod train;

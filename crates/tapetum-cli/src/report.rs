@@ -1,0 +1,103 @@
+//! What is told about each file: a line for people, an object for programs.
+
+use serde::Serialize;
+use tapetum::{Enhanced, Strength};
+
+use crate::failure::Failure;
+
+/// What became of one input.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FileReport {
+    pub(crate) input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<String>,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
+/// Done, skipped or failed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Done(Done),
+    /// The output was there, made from the same input with the same settings and weights.
+    Skipped,
+    Failed {
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+}
+
+/// What was measured and decided for one photograph.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Done {
+    pub(crate) format: &'static str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// `auto` or `fixed`.
+    pub(crate) strength_mode: &'static str,
+    pub(crate) strength: f32,
+    pub(crate) mean_before: f64,
+    pub(crate) mean_after: f64,
+    pub(crate) dark_share: f64,
+    pub(crate) n_tiles: usize,
+    pub(crate) seconds: f64,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The report of a whole command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary<'a> {
+    pub(crate) version: &'static str,
+    pub(crate) method: &'a str,
+    pub(crate) weights: &'a str,
+    pub(crate) weights_sha256: &'a str,
+    pub(crate) n_done: usize,
+    pub(crate) n_skipped: usize,
+    pub(crate) n_failed: usize,
+    pub(crate) n_ignored: usize,
+    pub(crate) files: &'a [FileReport],
+}
+
+impl FileReport {
+    pub(crate) fn failed(input: String, failure: &Failure) -> Self {
+        let outcome =
+            Outcome::Failed { error: failure.message.clone(), hint: failure.hint.clone() };
+        Self { input, output: None, outcome }
+    }
+}
+
+impl Done {
+    pub(crate) fn new(enhanced: &Enhanced, strength: Strength, seconds: f64) -> Self {
+        let report = &enhanced.report;
+        Self {
+            format: enhanced.format.name(),
+            width: enhanced.width,
+            height: enhanced.height,
+            strength_mode: if strength == Strength::Auto { "auto" } else { "fixed" },
+            strength: report.strength,
+            mean_before: report.mean_before,
+            mean_after: report.mean_after,
+            dark_share: report.exposure.dark_share,
+            n_tiles: report.n_tiles,
+            seconds,
+            warnings: enhanced.warnings.clone(),
+        }
+    }
+
+    /// One line: what was done, and why.
+    pub(crate) fn line(&self, input: &str, output: &str) -> String {
+        let percent = |share: f64| (100.0 * share).round();
+        let size = format!("{}x{}", self.width, self.height);
+        let did = match (self.strength_mode, self.strength) {
+            ("auto", 0.0) => "well lit, left as it is".to_owned(),
+            (mode, strength) => format!(
+                "brightness {} % → {} %, strength {strength:.2} ({mode})",
+                percent(self.mean_before),
+                percent(self.mean_after),
+            ),
+        };
+        format!("{input} → {output}: {size}, {did}, {:.1} s", self.seconds)
+    }
+}

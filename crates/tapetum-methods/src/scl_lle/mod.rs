@@ -1,0 +1,47 @@
+//! SCL-LLE: semantically contrastive learning for low-light image enhancement.
+//!
+//! D. Liang, L. Li, M. Wei, S. Yang, L. Zhang, W. Yang, Y. Du, H. Zhou, *Semantically Contrastive
+//! Learning for Low-Light Image Enhancement*, AAAI 2022, arXiv 2112.06451. A small network estimates
+//! curves that brighten a photograph; it learns without pairs, by contrast against well-lit and
+//! badly lit photographs. Its network is that of Zero-DCE (Guo et al., CVPR 2020).
+//!
+//! | paper or authors' code | here |
+//! | --- | --- |
+//! | curve network, `lowlight_model.py` | [`network::CurveNetwork`] |
+//! | curve in eight steps, `lowlight_model.py` | [`tapetum_nn::ops::apply_curves`] |
+//! | smooth curves `L_tv`, `Myloss.py` | [`losses::curve_smoothness`] |
+//! | grey world `L_col`, `Myloss.py` | [`losses::color_constancy`] |
+//! | brightness contrast `L_cb`, `Myloss.py` | [`losses::brightness_contrast`] |
+//! | semantic brightness consistency `L_sbc`, `Myloss.py` | [`losses::class_brightness`] |
+//! | step, `train.py` | [`training::Training`] |
+//! | names of the released checkpoint | [`weights`] |
+//!
+//! # Deviations
+//! - `L_sbc` takes the mean over each class of each image and lets its gradient flow. The authors'
+//!   routine mixes the images of a batch by broadcasting and averages over all pixels instead of
+//!   the class's, which mostly darkens.
+//! - The terms that need networks trained elsewhere (style contrast, feature preservation,
+//!   segmentation) are not part of this recipe yet.
+//! - The colour term's square root is guarded at zero, where its gradient is undefined.
+
+pub mod losses;
+pub mod network;
+pub mod training;
+pub mod weights;
+
+use tapetum_nn::{MethodCard, SizeRule, Tiling};
+
+/// The facts about SCL-LLE.
+pub static CARD: MethodCard = MethodCard {
+    name: "scl-lle",
+    title: "SCL-LLE",
+    citation: "Liang et al., Semantically Contrastive Learning for Low-Light Image Enhancement, AAAI 2022",
+    purpose: "a small, fast curve network learned without pairs; keeps textures as they are",
+    n_parameters: 79_416,
+    macs_per_pixel: 79_200,
+    size_rule: SizeRule::Any,
+    // Seven 3x3 convolutions in a row.
+    tiling: Tiling::Exact { receptive_field_px: 7 },
+    working_bytes_per_pixel: 1600,
+    default_weights: "scl-lle",
+};

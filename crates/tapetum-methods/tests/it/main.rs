@@ -1,0 +1,4 @@
+//! Tests of the methods against golden values.
+
+mod research;
+mod scl_lle;

@@ -1,0 +1,44 @@
+//! The facts about a method that the pipeline, the command line and the documentation read.
+
+/// What a method is and what its network asks of its input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodCard {
+    /// The name on the command line, e.g. `scl-lle`.
+    pub name: &'static str,
+    /// The paper's own short name, e.g. `SCL-LLE`.
+    pub title: &'static str,
+    /// Authors, title, venue and year.
+    pub citation: &'static str,
+    /// One sentence: when to choose it.
+    pub purpose: &'static str,
+    /// Number of learned values of the default configuration.
+    pub n_parameters: usize,
+    /// Multiplications per pixel of the input, counting one multiply-accumulate as one.
+    pub macs_per_pixel: u64,
+    /// Which image sizes the network takes.
+    pub size_rule: SizeRule,
+    /// What cutting the image into tiles does to the result.
+    pub tiling: Tiling,
+    /// Working memory of one forward pass on the CPU, in bytes per pixel of the tile, halo included.
+    pub working_bytes_per_pixel: u64,
+    /// Name of the weights used when the user names none.
+    pub default_weights: &'static str,
+}
+
+/// Which image sizes a network takes; the pipeline pads to it and crops back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeRule {
+    /// Any height and width from 1.
+    Any,
+}
+
+/// What cutting the image into tiles does to the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiling {
+    /// An output pixel depends on input pixels at most `receptive_field_px` away in each direction,
+    /// and the network pads with zeros: tiles that overlap by that much give the whole-image result.
+    Exact {
+        /// Radius of the receptive field in pixels.
+        receptive_field_px: u32,
+    },
+}

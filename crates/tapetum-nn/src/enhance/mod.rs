@@ -1,0 +1,230 @@
+//! The enhancement pipeline: a raster of any size through a network, tile by tile, and back.
+
+mod exposure;
+mod strength;
+mod tile_tensor;
+mod tiles;
+
+use burn::tensor::Device;
+use tapetum_image::{ColorConversion, Image, Native, Raster, Srgb};
+use thiserror::Error;
+
+pub use self::{
+    exposure::{Exposure, luma},
+    strength::Strength,
+};
+use self::{
+    strength::Blend,
+    tile_tensor::{from_tensor, to_tensor},
+    tiles::Tile,
+};
+use crate::network::Network;
+
+/// Default for [`EnhanceOptions::memory_bytes_max`]: 1 GiB.
+pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// How much the mean may sink before an output counts as darker than its input: one 8-bit level.
+const DARKER_TOLERANCE: f64 = 1.0 / 255.0;
+
+/// What the caller decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnhanceOptions {
+    /// How much of the network's change is applied.
+    pub strength: Strength,
+    /// Memory for the result and the network's work, beyond the decoded photograph.
+    pub memory_bytes_max: u64,
+}
+
+impl Default for EnhanceOptions {
+    fn default() -> Self {
+        Self { strength: Strength::Auto, memory_bytes_max: MEMORY_BYTES_DEFAULT }
+    }
+}
+
+/// What was found and decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnhanceReport {
+    /// How the input is exposed.
+    pub exposure: Exposure,
+    /// The strength that was applied to the darkest regions, 0..1.
+    pub strength: f32,
+    /// Mean luma before, 0..1.
+    pub mean_before: f64,
+    /// Mean luma after, 0..1.
+    pub mean_after: f64,
+    /// Number of tiles the network ran on; none at strength 0.
+    pub n_tiles: usize,
+}
+
+/// Why an image was not enhanced. No output exists then.
+#[derive(Debug, Error, Clone, PartialEq)]
+pub enum EnhanceError {
+    /// The input holds NaN or infinite samples.
+    #[error("the image holds non-finite values")]
+    NonFiniteInput,
+    /// The network gave NaN or infinite values.
+    #[error("the network gave non-finite values in the tile at {x},{y}")]
+    NonFiniteOutput {
+        /// Left edge of the tile.
+        x: u32,
+        /// Upper edge of the tile.
+        y: u32,
+    },
+    /// The network turned an image with content into a single value.
+    #[error("the network gave a constant image of value {value:.3}")]
+    Constant {
+        /// The value everywhere.
+        value: f64,
+    },
+    /// The network made the image darker.
+    #[error("the result is darker than the image: mean {after:.3} from {before:.3}")]
+    Darker {
+        /// Mean luma before.
+        before: f64,
+        /// Mean luma after.
+        after: f64,
+    },
+    /// The result and the smallest tile do not fit the budget.
+    #[error("a memory budget of {budget_bytes} bytes is too small, {needed_bytes} are needed")]
+    Memory {
+        /// What the caller allowed.
+        budget_bytes: u64,
+        /// What the smallest tiles need.
+        needed_bytes: u64,
+    },
+}
+
+impl EnhanceError {
+    /// What to try next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NonFiniteInput => {
+                "the file's float samples are broken; save it again as integers"
+            }
+            Self::NonFiniteOutput { .. } | Self::Constant { .. } => {
+                "the weights do not suit this image; try other weights or verify them with \
+                 'tapetum models verify'"
+            }
+            Self::Darker { .. } => {
+                "the image is well lit already; use --strength auto, or lower it"
+            }
+            Self::Memory { .. } => "raise --memory",
+        }
+    }
+}
+
+/// Enhances a raster of any size. Whole images and tiles take this same path, and so does
+/// validation during training.
+///
+/// The network sees sRGB. Its change, scaled by the strength, is added to the photograph's own
+/// samples in their own profile, so strength 0 gives every sample back and colours outside sRGB stay
+/// there.
+///
+/// # Errors
+/// See [`EnhanceError`]; nothing is returned that is non-finite, constant or darker than the input.
+pub fn enhance(
+    network: &dyn Network,
+    raster: &Raster,
+    conversion: &ColorConversion,
+    options: &EnhanceOptions,
+    device: &Device,
+) -> Result<(Raster, EnhanceReport), EnhanceError> {
+    let exposure = Exposure::measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
+    let blend = Blend::decide(options.strength, &exposure);
+    let mut report = EnhanceReport {
+        strength: blend.strength,
+        mean_before: exposure.mean,
+        mean_after: exposure.mean,
+        n_tiles: 0,
+        exposure,
+    };
+    if blend.strength == 0.0 {
+        return Ok((raster.clone(), report));
+    }
+    let tiles = tiles::plan(raster, network.card(), options.memory_bytes_max)?;
+    let mut result = raster.same_shape();
+    let mut statistics = Statistics::default();
+    for tile in &tiles {
+        let enhanced = enhance_tile(network, raster, conversion, &blend, tile, device)?;
+        statistics.add(&enhanced.srgb);
+        result.write_rgb(tile.core.x, tile.core.y, &enhanced.native);
+    }
+    report.n_tiles = tiles.len();
+    report.mean_after = statistics.mean();
+    statistics.check(&report.exposure)?;
+    Ok((result, report))
+}
+
+struct EnhancedTile {
+    srgb: Image<Srgb>,
+    native: Image<Native>,
+}
+
+fn enhance_tile(
+    network: &dyn Network,
+    raster: &Raster,
+    conversion: &ColorConversion,
+    blend: &Blend,
+    tile: &Tile,
+    device: &Device,
+) -> Result<EnhancedTile, EnhanceError> {
+    let padded = conversion.to_srgb(&raster.read_rgb(tile.padded));
+    let output = network.enhance(to_tensor(&padded, device));
+    let output = from_tensor(output, tile.core_in_padded());
+    if output.pixels.iter().any(|value| !value.is_finite()) {
+        return Err(EnhanceError::NonFiniteOutput { x: tile.core.x, y: tile.core.y });
+    }
+    let native = raster.read_rgb(tile.core);
+    let before = conversion.to_srgb(&native);
+    let srgb = blend.apply(&before, &output);
+    let change = conversion.from_srgb(&srgb).pixels.into_iter();
+    let change =
+        change.zip(conversion.from_srgb(&before).pixels).map(|(after, before)| after - before);
+    let pixels = native.pixels.iter().zip(change).map(|(value, change)| value + change).collect();
+    let native = Image::new(tile.core.width, tile.core.height, pixels);
+    Ok(EnhancedTile { srgb, native })
+}
+
+/// What the guards need to know about the whole result.
+#[derive(Debug)]
+struct Statistics {
+    sum: f64,
+    n_pixels: u64,
+    lowest: f32,
+    highest: f32,
+}
+
+impl Default for Statistics {
+    fn default() -> Self {
+        Self { sum: 0.0, n_pixels: 0, lowest: f32::INFINITY, highest: f32::NEG_INFINITY }
+    }
+}
+
+impl Statistics {
+    fn add(&mut self, image: &Image<Srgb>) {
+        let (pixels, _) = image.pixels.as_chunks::<3>();
+        for pixel in pixels {
+            self.sum += f64::from(luma(*pixel));
+            for &value in pixel {
+                self.lowest = self.lowest.min(value);
+                self.highest = self.highest.max(value);
+            }
+        }
+        self.n_pixels += pixels.len() as u64;
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.n_pixels as f64
+    }
+
+    fn check(&self, input: &Exposure) -> Result<(), EnhanceError> {
+        let (before, after) = (input.mean, self.mean());
+        if self.lowest == self.highest && !input.is_constant {
+            return Err(EnhanceError::Constant { value: after });
+        }
+        if after < before - DARKER_TOLERANCE {
+            return Err(EnhanceError::Darker { before, after });
+        }
+        Ok(())
+    }
+}

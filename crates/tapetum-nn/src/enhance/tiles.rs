@@ -1,0 +1,67 @@
+//! Cutting an image into tiles whose results are those of the whole image.
+
+use tapetum_image::{Raster, Rect};
+
+use super::EnhanceError;
+use crate::card::{MethodCard, Tiling};
+
+/// Smallest side of a tile without its halo: below it, halos cost more than the tile.
+const TILE_PX_MIN: u32 = 32;
+/// Largest side of a tile without its halo: beyond it, more memory buys no speed.
+const TILE_PX_MAX: u32 = 1024;
+
+/// One tile: the pixels it is responsible for, and those the network needs to see for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tile {
+    /// Pixels that are written.
+    pub(super) core: Rect,
+    /// `core` and its halo, cut at the borders of the image, where the network pads as it would for
+    /// the whole image.
+    pub(super) padded: Rect,
+}
+
+impl Tile {
+    /// `core`, counted from the upper left corner of `padded`.
+    pub(super) fn core_in_padded(&self) -> Rect {
+        Rect { x: self.core.x - self.padded.x, y: self.core.y - self.padded.y, ..self.core }
+    }
+}
+
+/// Tiles that cover the raster once and keep to the budget together with the result.
+pub(super) fn plan(
+    raster: &Raster,
+    card: &MethodCard,
+    memory_bytes_max: u64,
+) -> Result<Vec<Tile>, EnhanceError> {
+    let Tiling::Exact { receptive_field_px: halo_px } = card.tiling;
+    let result_bytes = raster.samples().len() as u64 * u64::from(raster.depth_bits()) / 8;
+    let tile_bytes =
+        |side: u32| u64::from(side + 2 * halo_px).pow(2) * card.working_bytes_per_pixel;
+    let fits = |side: &u32| result_bytes + tile_bytes(*side) <= memory_bytes_max;
+    let side = (TILE_PX_MIN..=TILE_PX_MAX).rev().step_by(TILE_PX_MIN as usize).find(fits);
+    let side = side.ok_or(EnhanceError::Memory {
+        budget_bytes: memory_bytes_max,
+        needed_bytes: result_bytes + tile_bytes(TILE_PX_MIN),
+    })?;
+    let columns = cut(raster.width(), side);
+    let tile = |(y, height), (x, width)| {
+        let core = Rect { x, y, width, height };
+        Tile { core, padded: grow(core, halo_px, raster) }
+    };
+    let rows = cut(raster.height(), side);
+    Ok(rows.flat_map(|row| columns.clone().map(move |column| tile(row, column))).collect())
+}
+
+/// Start and length of pieces of nearly equal length, none longer than `longest`.
+fn cut(length: u32, longest: u32) -> impl Iterator<Item = (u32, u32)> + Clone {
+    let n_pieces = length.div_ceil(longest);
+    let start = move |idx: u32| (u64::from(length) * u64::from(idx) / u64::from(n_pieces)) as u32;
+    (0..n_pieces).map(move |idx| (start(idx), start(idx + 1) - start(idx)))
+}
+
+fn grow(core: Rect, halo_px: u32, raster: &Raster) -> Rect {
+    let (x, y) = (core.x.saturating_sub(halo_px), core.y.saturating_sub(halo_px));
+    let right = (core.x + core.width + halo_px).min(raster.width());
+    let bottom = (core.y + core.height + halo_px).min(raster.height());
+    Rect { x, y, width: right - x, height: bottom - y }
+}

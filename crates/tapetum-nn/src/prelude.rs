@@ -1,0 +1,8 @@
+//! The names of the tensor engine that methods use, so that an engine upgrade starts in one file.
+
+pub use burn::{
+    module::{Module, Param},
+    tensor::{Device, Tensor, TensorData},
+};
+
+pub use crate::{card::MethodCard, network::Network, ops};

@@ -1,0 +1,68 @@
+//! What a recipe file may say about a run, beside what the method itself takes.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One training run. Folders are relative to the data root given at the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Decides initial weights, crops and the order of the data.
+    pub seed: u64,
+    /// Steps of the optimiser.
+    pub n_steps: usize,
+    /// Dark photographs without labels in a batch.
+    pub n_low: usize,
+    /// Dark photographs with labels in a batch.
+    pub n_labelled: usize,
+    /// Side of the square that a photograph contributes, in pixels.
+    pub crop_px: u32,
+    /// Steps between checkpoints.
+    pub checkpoint_every: usize,
+    /// Steps between validations.
+    pub validate_every: usize,
+    /// Where the photographs lie.
+    pub data: DataConfig,
+    /// Pairs to validate on.
+    pub validation: ValidationConfig,
+}
+
+/// Folders of photographs to learn from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Dark photographs: cropped at their own size.
+    pub low: Vec<PathBuf>,
+    /// Well-lit photographs: resized to the crop's size.
+    pub positive: Vec<PathBuf>,
+    /// Under-exposed photographs: resized.
+    pub negative_under: Vec<PathBuf>,
+    /// Over-exposed photographs: resized.
+    pub negative_over: Vec<PathBuf>,
+    /// Photographs with class labels; darkened, then cropped.
+    pub labelled: Option<LabelledConfig>,
+}
+
+/// Well-lit photographs with class labels, darkened on the fly: linear light times an exposure
+/// drawn log-uniformly from the range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelledConfig {
+    /// Folder of photographs.
+    pub images: PathBuf,
+    /// Folder of 8-bit label images with the same file stems.
+    pub labels: PathBuf,
+    /// Smallest exposure factor.
+    pub exposure_min: f32,
+    /// Largest exposure factor.
+    pub exposure_max: f32,
+}
+
+/// Pairs to validate on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationConfig {
+    /// Folders that hold `low` and `high`.
+    pub pairs: Vec<PathBuf>,
+}

@@ -1,0 +1,119 @@
+//! A network ready to enhance photographs.
+
+use tapetum_image::{
+    ColorConversion, EncodeOptions, Format, Limits, Photo, decode, encode, losses,
+};
+use tapetum_nn::{EnhanceOptions, EnhanceReport, MethodCard, Network, enhance, prelude::Device};
+
+use crate::{error::Error, model::Model};
+
+/// A network with its weights, ready to enhance any number of photographs, from any thread.
+pub struct Enhancer {
+    network: Box<dyn Network>,
+    device: Device,
+}
+
+/// What the caller decides about one photograph.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// Strength and memory.
+    pub enhance: EnhanceOptions,
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// Output format; the input's own, or PNG where that cannot be written, if `None`.
+    pub format: Option<Format>,
+    /// Quality of lossy formats.
+    pub encode: EncodeOptions,
+}
+
+/// A bright photograph as a file.
+#[derive(Debug, Clone)]
+pub struct Enhanced {
+    /// The encoded file.
+    pub bytes: Vec<u8>,
+    /// Its format.
+    pub format: Format,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// What was measured and decided.
+    pub report: EnhanceReport,
+    /// What was lost or could not be understood, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Enhancer {
+    /// Builds the network of a model on the CPU.
+    ///
+    /// # Errors
+    /// The weights are not those of the method's network.
+    pub fn new(model: &Model) -> Result<Self, Error> {
+        let device = Device::flex();
+        let network = tapetum_methods::load(model.method, &model.weights, &device)?;
+        Ok(Self { network, device })
+    }
+
+    /// The method's card.
+    pub fn method(&self) -> &'static MethodCard {
+        self.network.card()
+    }
+
+    /// Number of learned values.
+    pub fn n_parameters(&self) -> usize {
+        self.network.n_parameters()
+    }
+
+    /// Brightens a decoded photograph; alpha and metadata stay as they are.
+    ///
+    /// # Errors
+    /// See [`EnhanceError`](crate::EnhanceError); a broken result is never returned.
+    pub fn enhance(
+        &self,
+        mut photo: Photo,
+        options: &EnhanceOptions,
+    ) -> Result<(Photo, EnhanceReport), Error> {
+        let (conversion, warning) = ColorConversion::for_photo(&photo)?;
+        photo.warnings.extend(warning);
+        let (raster, report) =
+            enhance(&*self.network, &photo.raster, &conversion, options, &self.device)?;
+        photo.raster = raster;
+        Ok((photo, report))
+    }
+
+    /// From file to file in memory.
+    ///
+    /// # Errors
+    /// The file is no readable image, asks for more than the limits, cannot be enhanced, or holds
+    /// something that the output format has no place for.
+    pub fn enhance_bytes(&self, bytes: &[u8], settings: &Settings) -> Result<Enhanced, Error> {
+        let photo = decode(bytes, &settings.limits)?;
+        let (photo, report) = self.enhance(photo, &settings.enhance)?;
+        let format = settings.format.unwrap_or(writable(photo.format));
+        Enhanced::encode(&photo, report, format, &settings.encode)
+    }
+}
+
+impl Enhanced {
+    /// Writes a brightened photograph as a file.
+    ///
+    /// # Errors
+    /// The photograph holds something that the format has no place for.
+    pub fn encode(
+        photo: &Photo,
+        report: EnhanceReport,
+        format: Format,
+        options: &EncodeOptions,
+    ) -> Result<Self, Error> {
+        let bytes = encode(photo, format, options)?;
+        let mut warnings = photo.warnings.clone();
+        warnings.extend(losses(photo, format));
+        let (width, height) = (photo.raster.width(), photo.raster.height());
+        Ok(Self { bytes, format, width, height, report, warnings })
+    }
+}
+
+/// The format itself, or PNG for one that is only read.
+pub fn writable(format: Format) -> Format {
+    if format.can_write() { format } else { Format::Png }
+}

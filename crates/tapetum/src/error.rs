@@ -1,0 +1,57 @@
+//! Everything that can go wrong between bytes and bytes.
+
+use tapetum_image::ImageError;
+use tapetum_nn::{EnhanceError, WeightsError};
+use thiserror::Error;
+
+/// Why no bright photograph came out.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The photograph cannot be read or written.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The photograph cannot be enhanced.
+    #[error(transparent)]
+    Enhance(#[from] EnhanceError),
+    /// The weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// No built-in model has the name.
+    #[error("no built-in model is called '{name}', there are: {known}")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// No method has the name.
+    #[error("no method is called '{name}', there are: {known}")]
+    UnknownMethod {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The weights say that they belong to another method.
+    #[error("the weights belong to {found}, {expected} was asked for")]
+    OtherMethod {
+        /// What was asked for.
+        expected: String,
+        /// What the weights say.
+        found: String,
+    },
+}
+
+impl Error {
+    /// What to try next, as one clause.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Image(error) => error.hint(),
+            Self::Enhance(error) => Some(error.hint().to_owned()),
+            Self::Weights(error) => Some(error.hint().to_owned()),
+            Self::UnknownModel { .. } => Some("'tapetum models list' shows them".to_owned()),
+            Self::UnknownMethod { .. } => Some("'tapetum methods' shows them".to_owned()),
+            Self::OtherMethod { found, .. } => Some(format!("leave --method out, or use {found}")),
+        }
+    }
+}

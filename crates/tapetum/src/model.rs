@@ -1,0 +1,63 @@
+//! Models: weights with a name and a method, inside the program or from a file.
+
+use tapetum_methods::{all, find};
+use tapetum_nn::{MethodCard, Weights};
+
+use crate::error::Error;
+
+/// Names and files of the weights inside the program.
+const BUILT_IN: [(&str, &[u8]); 1] =
+    [("scl-lle", include_bytes!("../../../models/scl-lle.safetensors"))];
+
+/// Weights together with the method they belong to.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What users call it.
+    pub name: String,
+    /// The method whose network the weights fit.
+    pub method: &'static MethodCard,
+    /// Tensors and provenance.
+    pub weights: Weights,
+}
+
+/// Names of the models inside the program.
+pub fn built_in_models() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+impl Model {
+    /// A model inside the program.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn built_in(name: &str) -> Result<Self, Error> {
+        let found = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let (_, bytes) = found.ok_or_else(|| Error::UnknownModel {
+            name: name.to_owned(),
+            known: built_in_models().collect::<Vec<_>>().join(", "),
+        })?;
+        Self::from_bytes(name, bytes, None)
+    }
+
+    /// A model from a weight file: safetensors or a PyTorch checkpoint. `method` is asked for where
+    /// the file does not say; the only method, or SCL-LLE, is assumed where nobody does.
+    ///
+    /// # Errors
+    /// The file cannot be read, or says that it belongs to another method.
+    pub fn from_bytes(name: &str, bytes: &[u8], method: Option<&str>) -> Result<Self, Error> {
+        let weights = Weights::from_bytes(bytes)?;
+        let stated = weights.header.get("method").map(String::as_str);
+        if let (Some(stated), Some(method)) = (stated, method)
+            && stated != method
+        {
+            let (expected, found) = (method.to_owned(), stated.to_owned());
+            return Err(Error::OtherMethod { expected, found });
+        }
+        let method = stated.or(method).unwrap_or(all()[0].name);
+        let card = find(method).ok_or_else(|| Error::UnknownMethod {
+            name: method.to_owned(),
+            known: all().map(|card| card.name).join(", "),
+        })?;
+        Ok(Self { name: name.to_owned(), method: card, weights })
+    }
+}
