@@ -30,6 +30,8 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     /// The package's name, whatever it is renamed to.
     pub(crate) name: String,
+    /// `dev`, `build`, or none for an ordinary dependency.
+    pub(crate) kind: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -2,12 +2,15 @@
 //!
 //! The table has the columns `crate`, `may import` (crates of ours; nothing else of ours is
 //! allowed) and `must not import` (crates of others; `burn*` means every name so beginning).
-//! Names stand in code spans; words around them are for the reader.
+//! Names stand in code spans; words around them are for the reader. Tests may reach further down
+//! than their crate, to what its imports may import, but never up.
+
+use std::collections::BTreeSet;
 
 use crate::{
     markdown::{Cell, Table, tables},
     tidy::Texts,
-    workspace::Workspace,
+    workspace::{Dependency, Package, Workspace},
 };
 
 const PAGE: &str = "docs/architecture.md";
@@ -20,21 +23,17 @@ struct Rule {
     must_not: Vec<String>,
 }
 
-/// One crate of ours and all it depends on, tests and build scripts included.
+/// One crate of ours and all it depends on.
 struct Imports<'a> {
     name: &'a str,
+    /// By the crate itself and its build script.
     imports: Vec<&'a str>,
+    /// By its tests alone.
+    test_imports: Vec<&'a str>,
 }
 
 pub(super) fn problems(workspace: &Workspace, texts: &Texts) -> Vec<String> {
-    let own: Vec<Imports> = workspace
-        .packages
-        .iter()
-        .map(|package| Imports {
-            name: &package.name,
-            imports: package.dependencies.iter().map(|d| d.name.as_str()).collect(),
-        })
-        .collect();
+    let own: Vec<Imports> = workspace.packages.iter().map(imports).collect();
     match texts.get(PAGE).map(|page| rules(page)) {
         None => vec![format!("{PAGE}: expected the page with the table of arrows, got no file")],
         Some(Err(problem)) => vec![format!("{PAGE}: {problem}")],
@@ -43,6 +42,16 @@ pub(super) fn problems(workspace: &Workspace, texts: &Texts) -> Vec<String> {
             .chain(own.iter().flat_map(|imports| arrow_problems(&rules, imports, &own)))
             .collect(),
     }
+}
+
+fn imports(package: &Package) -> Imports<'_> {
+    let (tests, code): (Vec<&Dependency>, Vec<&Dependency>) =
+        package.dependencies.iter().partition(|d| d.kind.as_deref() == Some("dev"));
+    Imports { name: &package.name, imports: names(&code), test_imports: names(&tests) }
+}
+
+fn names<'a>(dependencies: &[&'a Dependency]) -> Vec<&'a str> {
+    dependencies.iter().map(|dependency| dependency.name.as_str()).collect()
 }
 
 /// Reads the one table that has the three columns.
@@ -94,18 +103,35 @@ fn arrow_problems(rules: &[Rule], crate_: &Imports, own: &[Imports]) -> Vec<Stri
     let Some(rule) = rules.iter().find(|rule| rule.name == crate_.name) else {
         return Vec::new();
     };
+    let below = reachable(rules, rule);
     let is_own = |name: &str| own.iter().any(|imports| imports.name == name);
-    let allowed = |name: &str| {
-        if is_own(name) {
-            rule.may.iter().any(|may| may == name)
-        } else {
-            !rule.must_not.iter().any(|pattern| matches(pattern, name))
-        }
-    };
-    let broken = crate_.imports.iter().filter(|name| !allowed(name));
+    let forbidden = |name: &str| rule.must_not.iter().any(|pattern| matches(pattern, name));
+    let may = |name: &str| rule.may.iter().any(|may| may == name);
+    let broken = crate_
+        .imports
+        .iter()
+        .filter(|name| if is_own(name) { !may(name) } else { forbidden(name) });
+    let broken_in_tests = crate_
+        .test_imports
+        .iter()
+        .filter(|name| if is_own(name) { !below.contains(**name) } else { forbidden(name) });
     broken
+        .chain(broken_in_tests)
         .map(|name| format!("{} depends on {name}, which {PAGE} does not allow", crate_.name))
         .collect()
+}
+
+/// Every crate that `rule`'s crate may import, directly or through others, and itself.
+fn reachable<'a>(rules: &'a [Rule], rule: &'a Rule) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![rule.name.as_str()];
+    while let Some(name) = open.pop() {
+        if found.insert(name) {
+            let rule = rules.iter().find(|rule| rule.name == name);
+            open.extend(rule.iter().flat_map(|rule| &rule.may).map(String::as_str));
+        }
+    }
+    found
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
@@ -121,14 +147,20 @@ mod tests {
 | --- | --- | --- | --- |
 | `image` | pixels | nothing of ours | `burn*`, `clap` |
 | `nn` | networks | `image` | `clap` |
+| `cli` | program | `nn` | `burn*` |
 ";
 
-    /// Problems of a workspace whose crates have these dependencies, under the table `page`.
-    fn check(page: &str, crates: &[(&str, &[&str])], expected: &[&str]) {
+    /// Problems of a workspace whose crates have these dependencies, and these in tests, under the
+    /// table `page`.
+    fn check(page: &str, crates: &[(&str, &[&str], &[&str])], expected: &[&str]) {
         let rules = rules(page).unwrap();
         let own: Vec<Imports> = crates
             .iter()
-            .map(|(name, imports)| Imports { name, imports: imports.to_vec() })
+            .map(|(name, imports, test_imports)| Imports {
+                name,
+                imports: imports.to_vec(),
+                test_imports: test_imports.to_vec(),
+            })
             .collect();
         let mut found = table_problems(&rules, &own);
         found.extend(own.iter().flat_map(|imports| arrow_problems(&rules, imports, &own)));
@@ -140,15 +172,46 @@ mod tests {
 
     #[test]
     fn arrows_that_the_table_allows_are_no_problem() {
-        check(GOOD, &[("image", &["png", "serde"]), ("nn", &["image", "burn", "burn-flex"])], &[]);
+        check(
+            GOOD,
+            &[
+                ("image", &["png", "serde"], &[]),
+                ("nn", &["image", "burn", "burn-flex"], &["image"]),
+                ("cli", &["nn", "clap"], &["image", "nn"]),
+            ],
+            &[],
+        );
     }
 
     #[test]
     fn an_arrow_against_the_table_is_named() {
         check(
             GOOD,
-            &[("image", &["nn", "burn-flex", "clapper"]), ("nn", &["clap"])],
-            &["image depends on nn", "image depends on burn-flex", "nn depends on clap"],
+            &[
+                ("image", &["nn", "burn-flex", "clapper"], &[]),
+                ("nn", &["clap"], &[]),
+                ("cli", &["image"], &[]),
+            ],
+            &[
+                "image depends on nn",
+                "image depends on burn-flex",
+                "nn depends on clap",
+                "cli depends on image",
+            ],
+        );
+    }
+
+    #[test]
+    fn tests_reach_down_and_not_up() {
+        check(
+            GOOD,
+            &[("image", &[], &["cli", "burn"]), ("nn", &[], &["cli", "clap"]), ("cli", &[], &[])],
+            &[
+                "image depends on cli",
+                "image depends on burn",
+                "nn depends on cli",
+                "nn depends on clap",
+            ],
         );
     }
 
@@ -156,8 +219,8 @@ mod tests {
     fn a_crate_without_a_row_and_a_row_without_a_crate_are_named() {
         check(
             GOOD,
-            &[("image", &[]), ("train", &["image"])],
-            &["train has no row", "names nn, which is no crate"],
+            &[("image", &[], &[]), ("cli", &[], &[]), ("train", &["image"], &[])],
+            &["train has no row", "names nn, which is no crate", "names nn, which is no crate"],
         );
     }
 
