@@ -71,7 +71,9 @@ pub(crate) struct Found {
 
 /// Reads a photograph, its format decided by content and its orientation applied.
 ///
-/// A file that ends before its last row is an error, never a photograph with missing parts.
+/// A file that ends before its last row is an error, never a photograph with missing parts. One
+/// case cannot be told from a coarse picture: a progressive JPEG that lacks its later scans but has
+/// an end marker.
 ///
 /// # Errors
 /// `UnknownFormat`, `Limit` and `Unsupported` from the header alone; `BadData` and `Panicked` when

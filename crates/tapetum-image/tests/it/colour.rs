@@ -68,6 +68,19 @@ fn srgb_and_no_profile_are_the_identity() {
 }
 
 #[test]
+fn srgb_with_colorants_rounded_by_another_maker_is_still_srgb() {
+    // The four digits of the profile that most cameras and scanners embed.
+    let mut profile = ColorProfile::new_srgb();
+    let colorant = |[x, y, z]: [f64; 3]| moxcms::Xyzd { x, y, z };
+    profile.red_colorant = colorant([0.4361, 0.2225, 0.0139]);
+    profile.green_colorant = colorant([0.3851, 0.7169, 0.0971]);
+    profile.blue_colorant = colorant([0.1431, 0.0606, 0.7141]);
+    profile.cicp = None;
+    let (conversion, _) = conversion(Some(profile.encode().unwrap()), Channels::Rgb);
+    assert!(conversion.is_identity());
+}
+
+#[test]
 fn grey_profiles_serve_grey_photographs_only() {
     let icc = ColorProfile::new_gray_with_gamma(1.8).encode().unwrap();
     let (grey, warning) = conversion(Some(icc.clone()), Channels::Grey);

@@ -210,6 +210,53 @@ fn a_tiny_jpeg_cannot_claim_a_huge_picture() {
     assert!(error.to_string().contains("bytes of picture data"), "{error}");
 }
 
+/// A JPEG of noise that loses its second half but not the end marker behind it.
+fn half_a_scan(color: jpeg_encoder::ColorType, restart_interval: u16) -> Vec<u8> {
+    let mut random = Random(17);
+    let noise: Vec<u8> = (0..64 * 64 * 3).map(|_| random.below(256) as u8).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+    if restart_interval > 0 {
+        encoder.set_restart_interval(restart_interval);
+    }
+    encoder.encode(&noise, 64, 64, color).unwrap();
+    let scan = bytes.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+    let half = (scan + bytes.len()) / 2;
+    [&bytes[..half], &[0, 0xFF, 0xD9]].concat()
+}
+
+#[test]
+fn a_jpeg_with_missing_rows_is_an_error_even_with_its_end_marker() {
+    for color in [jpeg_encoder::ColorType::Luma, jpeg_encoder::ColorType::Rgb] {
+        for restart_interval in [0, 1, 4, 8] {
+            let bytes = half_a_scan(color, restart_interval);
+            let result = decode(&bytes, &Limits::default());
+            let error = result.map(drop).unwrap_err();
+            check_speaks(&error, Format::Jpeg);
+        }
+    }
+}
+
+#[test]
+fn complete_jpegs_of_every_restart_interval_and_content_are_read() {
+    let mut random = Random(19);
+    for (width, height) in [(1, 1), (8, 8), (17, 64), (200, 9)] {
+        for restart_interval in [0, 1, 3, 8] {
+            for noise in [1, 256] {
+                let n_samples = usize::from(width) * usize::from(height) * 3;
+                let values: Vec<u8> = (0..n_samples).map(|_| random.below(noise) as u8).collect();
+                let mut bytes = Vec::new();
+                let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 85);
+                if restart_interval > 0 {
+                    encoder.set_restart_interval(restart_interval);
+                }
+                encoder.encode(&values, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+                assert!(decode(&bytes, &Limits::default()).is_ok(), "{width} {restart_interval}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_jpeg_of_endless_scans_is_refused() {
     let mut bytes = Vec::new();

@@ -32,7 +32,7 @@ pub(crate) const ICC_BYTES_MAX: usize = 254 * (SEGMENT_BYTES_MAX - 14);
 
 /// Reads grey and RGB as they are, CMYK and YCCK as RGB.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError> {
-    let Segments { frame, mut metadata, mut warnings, is_adobe, n_scans, coded } =
+    let Segments { frame, mut metadata, mut warnings, is_adobe, n_scans, mut coded } =
         segments::read(bytes)?;
     let (width, height) = (frame.width, frame.height);
     limits.check_header(Format::Jpeg, (width, height), frame.n_components.max(3).into())?;
@@ -44,6 +44,9 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
         });
     }
     let is_simple = frame.n_components < 4 && (frame.is_progressive() || n_scans == 1);
+    if is_simple && !frame.is_progressive() {
+        hide_end(&mut coded);
+    }
     let samples = if is_simple { decode_fast(&coded)? } else { decode_thoroughly(&coded)? };
     let (n_channels, samples) = match frame.n_components {
         1 => (1, Samples::U8(samples)),
@@ -57,6 +60,13 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError>
     };
     let pixels = Pixels { width, height, n_channels, samples: Cow::Owned(samples) };
     Ok(Found { pixels, metadata, warnings })
+}
+
+/// Takes the end-of-image marker away: met too early, it would end the picture silently, while
+/// running out of bytes is an error. The padding is more than the decoder reads ahead.
+fn hide_end(coded: &mut Vec<u8>) {
+    coded.truncate(coded.len() - 2);
+    coded.extend([0; 16]);
 }
 
 /// One or three components, interleaved or progressive: nearly every file there is.
