@@ -9,11 +9,9 @@ use burn::tensor::Device;
 use tapetum_image::{ColorConversion, Image, Native, Raster, Srgb};
 use thiserror::Error;
 
-pub use self::{
-    exposure::{Exposure, luma},
-    strength::Strength,
-};
+pub use self::{exposure::Exposure, strength::Strength};
 use self::{
+    exposure::{luma, measure},
     strength::Blend,
     tile_tensor::{from_tensor, to_tensor},
     tiles::Tile,
@@ -46,7 +44,7 @@ impl Default for EnhanceOptions {
 pub struct EnhanceReport {
     /// How the input is exposed.
     pub exposure: Exposure,
-    /// The strength that was applied to the darkest regions, 0..1.
+    /// The strength that was applied to dark regions, 0..1.
     pub strength: f32,
     /// Mean luma before, 0..1.
     pub mean_before: f64,
@@ -129,8 +127,11 @@ pub fn enhance(
     options: &EnhanceOptions,
     device: &Device,
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
-    let exposure = Exposure::measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
-    let blend = Blend::decide(options.strength, &exposure);
+    let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
+    let blend = Blend::decide(options.strength, &exposure, &preview, |preview| {
+        from_tensor(network.enhance(to_tensor(preview, device)), preview.rect())
+    });
+    drop(preview);
     let mut report = EnhanceReport {
         strength: blend.strength,
         mean_before: exposure.mean,

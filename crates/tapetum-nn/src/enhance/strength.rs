@@ -1,36 +1,161 @@
 //! How much of a network's change is applied, and where.
+//!
+//! The automatic strength answers three questions. *Does the photograph need light?* By the geometric
+//! mean of its luma: below [`DARK_BELOW`] yes, above [`WELL_LIT_ABOVE`] no, in between partly. *How
+//! much?* As much as brings the mean to [`MEAN_TARGET`], foreseen on a reduced copy, and never more
+//! than the network gives. *Where?* Everywhere it brightens, less in what is bright already.
+//!
+//! The constants were chosen on training photographs: 343 well-lit and 350 dark ones, of which 0.24
+//! and 0.18 are about the first and the 97th percentile.
 
 use tapetum_image::{Image, Srgb};
 
-use super::Exposure;
+use super::exposure::{Exposure, luma, mean_luma};
+
+/// Geometric mean of luma up to which a photograph gets all the light it needs.
+const DARK_BELOW: f64 = 0.18;
+/// Geometric mean of luma from which a photograph stays as it is.
+const WELL_LIT_ABOVE: f64 = 0.24;
+/// Mean luma of well-lit photographs.
+const MEAN_TARGET: f64 = 0.45;
+/// Luma up to which a pixel takes its full share of the change.
+const HIGHLIGHTS_FROM: f32 = 0.25;
+/// By how much the share of a white pixel is reduced.
+const HIGHLIGHTS_HELD: f32 = 0.75;
+/// Rise of luma from which a change counts as brightening in full.
+const RISE_FULL: f32 = 0.02;
 
 /// How much of the network's change is applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strength {
-    /// As much as the exposure asks for.
+    /// As much as the exposure asks for, less in highlights, never darkening.
     Auto,
-    /// This share everywhere, 0..1.
+    /// This share everywhere, 0..1; 1 is the network's own output.
     Fixed(f32),
 }
 
 /// The decision for one photograph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Blend {
-    /// Share applied, 0..1.
+    /// Share of the change that a dark pixel gets, 0..1.
     pub(super) strength: f32,
+    /// Whether highlights are held and nothing is darkened.
+    is_protective: bool,
 }
 
 impl Blend {
-    pub(super) fn decide(strength: Strength, _exposure: &Exposure) -> Self {
-        match strength {
-            Strength::Fixed(strength) => Self { strength: strength.clamp(0.0, 1.0) },
-            Strength::Auto => Self { strength: 1.0 },
+    /// Decides; `enhance_preview` runs the network on the reduced copy where that is asked for.
+    pub(super) fn decide(
+        strength: Strength,
+        exposure: &Exposure,
+        preview: &Image<Srgb>,
+        enhance_preview: impl FnOnce(&Image<Srgb>) -> Image<Srgb>,
+    ) -> Self {
+        if let Strength::Fixed(strength) = strength {
+            return Self { strength: strength.clamp(0.0, 1.0), is_protective: false };
         }
+        let need = need_of_light(exposure.geometric_mean);
+        if need == 0.0 {
+            return Self { strength: 0.0, is_protective: true };
+        }
+        let full = Self { strength: 1.0, is_protective: true };
+        let after = mean_luma(&full.apply(preview, &enhance_preview(preview)));
+        Self { strength: (need * share_to_target(mean_luma(preview), after)) as f32, ..full }
     }
 
+    /// Mixes an image and what the network makes of it.
     pub(super) fn apply(&self, before: &Image<Srgb>, network: &Image<Srgb>) -> Image<Srgb> {
-        let blended = before.pixels.iter().zip(&network.pixels);
-        let pixels = blended.map(|(before, after)| before + self.strength * (after - before));
-        Image::new(before.width(), before.height(), pixels.collect())
+        let (before_pixels, _) = before.pixels.as_chunks::<3>();
+        let (network_pixels, _) = network.pixels.as_chunks::<3>();
+        let mixed = before_pixels.iter().zip(network_pixels).map(|(&before, &after)| {
+            let share = self.strength * self.protection(luma(before), luma(after));
+            [0, 1, 2].map(|channel| before[channel] + share * (after[channel] - before[channel]))
+        });
+        Image::new(before.width(), before.height(), mixed.flatten().collect())
+    }
+
+    /// Share of the strength that a pixel takes, 0..1.
+    fn protection(&self, before: f32, after: f32) -> f32 {
+        if !self.is_protective {
+            return 1.0;
+        }
+        let highlight = smooth_step((before - HIGHLIGHTS_FROM) / (1.0 - HIGHLIGHTS_FROM));
+        (1.0 - HIGHLIGHTS_HELD * highlight) * smooth_step((after - before) / RISE_FULL)
+    }
+}
+
+/// 1 for a dark photograph, 0 for a well-lit one.
+fn need_of_light(geometric_mean: f64) -> f64 {
+    let brightness = (geometric_mean - DARK_BELOW) / (WELL_LIT_ABOVE - DARK_BELOW);
+    1.0 - f64::from(smooth_step(brightness as f32))
+}
+
+/// The share of a change of the mean from `before` to `after` that ends at the target, 0..1. The
+/// mean is linear in the strength.
+fn share_to_target(before: f64, after: f64) -> f64 {
+    if after <= MEAN_TARGET { 1.0 } else { ((MEAN_TARGET - before) / (after - before)).max(0.0) }
+}
+
+/// 0 below 0, 1 above 1, smooth in between.
+fn smooth_step(value: f32) -> f32 {
+    let value = value.clamp(0.0, 1.0);
+    value * value * (3.0 - 2.0 * value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exposure(geometric_mean: f64) -> Exposure {
+        Exposure { mean: geometric_mean, geometric_mean, dark_share: 0.0, is_constant: false }
+    }
+
+    fn grey(values: &[f32]) -> Image<Srgb> {
+        Image::new(values.len() as u32, 1, values.iter().flat_map(|&value| [value; 3]).collect())
+    }
+
+    #[test]
+    fn a_well_lit_photograph_is_left_alone_without_running_the_network() {
+        let blend = Blend::decide(Strength::Auto, &exposure(0.3), &grey(&[0.3]), |_| {
+            panic!("the network is not needed")
+        });
+        assert_eq!(blend.strength, 0.0);
+    }
+
+    #[test]
+    fn a_dark_photograph_gets_what_brings_its_mean_to_the_target() {
+        let decide = |after: f32| {
+            let run = |_: &Image<Srgb>| grey(&[after, after]);
+            Blend::decide(Strength::Auto, &exposure(0.1), &grey(&[0.1, 0.1]), run).strength
+        };
+        assert_eq!(decide(0.4), 1.0);
+        assert!((decide(0.8) - 0.5).abs() < 1e-4, "half of the way from 0.1 to 0.8 is 0.45");
+    }
+
+    #[test]
+    fn the_automatic_strength_never_darkens_and_keeps_the_order_of_tones() {
+        let levels: Vec<f32> = (0..=100).map(|level| level as f32 / 100.0).collect();
+        let full = Blend { strength: 1.0, is_protective: true };
+        // Eight steps of the strongest curve, and a curve that darkens everything above 0.6.
+        let strongest = |value: f32| (0..8).fold(value, |v, _| v + v - v * v);
+        let compressing = |value: f32| if value < 0.6 { 0.3 + 0.5 * value } else { value * 0.95 };
+        for curve in [&strongest as &dyn Fn(f32) -> f32, &compressing] {
+            let network: Vec<f32> = levels.iter().map(|&level| curve(level)).collect();
+            let mixed = full.apply(&grey(&levels), &grey(&network));
+            let mixed: Vec<f32> = mixed.pixels.iter().step_by(3).copied().collect();
+            assert!(mixed.iter().zip(&levels).all(|(after, before)| after >= before));
+        }
+        let gentle: Vec<f32> =
+            levels.iter().map(|&v| (0..4).fold(v, |v, _| v + 0.7 * (v - v * v))).collect();
+        let mixed = full.apply(&grey(&levels), &grey(&gentle)).pixels;
+        let pairs = mixed.iter().step_by(3).zip(mixed.iter().step_by(3).skip(1));
+        assert!(pairs.clone().all(|(a, b)| b >= a), "tones change their order");
+    }
+
+    #[test]
+    fn a_fixed_strength_is_a_plain_mix() {
+        let run = |_: &Image<Srgb>| panic!("a fixed strength needs no preview");
+        let blend = Blend::decide(Strength::Fixed(0.5), &exposure(0.9), &grey(&[0.9]), run);
+        assert_eq!(blend.apply(&grey(&[0.8]), &grey(&[0.4])).pixels, [0.6f32; 3]);
     }
 }
