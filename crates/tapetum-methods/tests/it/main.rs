@@ -1,4 +1,5 @@
 //! Tests of the methods against golden values.
 
+mod every_method;
 mod research;
 mod scl_lle;

@@ -215,7 +215,7 @@ fn batch() -> Batch {
 }
 
 /// The fill of `tools/golden/scl_lle.py`.
-fn filled() -> Weights {
+pub(crate) fn filled() -> Weights {
     let mut weights = weights::write(&weights::read(&zeros(), &Device::flex()).unwrap());
     for (name, tensor) in &mut weights.tensors {
         let seed = name.bytes().map(f64::from).sum::<f64>();

@@ -5,8 +5,8 @@
 //! much?* As much as brings the mean to [`MEAN_TARGET`], foreseen on a reduced copy, and never more
 //! than the network gives. *Where?* Everywhere it brightens, less in what is bright already.
 //!
-//! The constants were chosen on training photographs: 343 well-lit and 350 dark ones, of which 0.24
-//! and 0.18 are about the first and the 97th percentile.
+//! The constants were chosen on training photographs: fewer than 5 % of 343 well-lit ones lie below
+//! 0.24, and fewer than 5 % of 350 dark ones above 0.18.
 
 use tapetum_image::{Image, Srgb};
 
@@ -21,7 +21,7 @@ const MEAN_TARGET: f64 = 0.45;
 /// Luma up to which a pixel takes its full share of the change.
 const HIGHLIGHTS_FROM: f32 = 0.25;
 /// By how much the share of a white pixel is reduced.
-const HIGHLIGHTS_HELD: f32 = 0.75;
+const HIGHLIGHTS_HELD: f32 = 0.5;
 /// Rise of luma from which a change counts as brightening in full.
 const RISE_FULL: f32 = 0.02;
 
@@ -145,11 +145,11 @@ mod tests {
             let mixed: Vec<f32> = mixed.pixels.iter().step_by(3).copied().collect();
             assert!(mixed.iter().zip(&levels).all(|(after, before)| after >= before));
         }
-        let gentle: Vec<f32> =
-            levels.iter().map(|&v| (0..4).fold(v, |v, _| v + 0.7 * (v - v * v))).collect();
-        let mixed = full.apply(&grey(&levels), &grey(&gentle)).pixels;
-        let pairs = mixed.iter().step_by(3).zip(mixed.iter().step_by(3).skip(1));
-        assert!(pairs.clone().all(|(a, b)| b >= a), "tones change their order");
+        // About the curve of a trained network: steep in the dark, flat in the light.
+        let lifted: Vec<f32> = levels.iter().map(|level| level.powf(0.25)).collect();
+        let mixed = full.apply(&grey(&levels), &grey(&lifted)).pixels;
+        let tones: Vec<f32> = mixed.into_iter().step_by(3).collect();
+        assert!(tones.is_sorted(), "tones change their order: {tones:?}");
     }
 
     #[test]

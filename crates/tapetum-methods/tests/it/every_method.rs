@@ -1,0 +1,85 @@
+//! Promises that every method keeps, whatever its weights.
+
+use tapetum_image::{Channels, ColorConversion, Raster, Samples};
+use tapetum_methods::{all, find, load};
+use tapetum_nn::{
+    EnhanceOptions, Network, Strength, Tiling, Weights, enhance,
+    prelude::{Device, Tensor, TensorData},
+    weights::{TensorValues, to_safetensors},
+};
+
+use crate::scl_lle;
+
+/// A network of each method, with weights that are formulas.
+fn networks() -> Vec<Box<dyn Network>> {
+    let weights = |name: &str| match name {
+        "scl-lle" => scl_lle::filled(),
+        other => panic!("{other} needs weights here"),
+    };
+    let device = Device::flex();
+    all().into_iter().map(|card| load(card, &weights(card.name), &device).unwrap()).collect()
+}
+
+fn wave(n: usize) -> Vec<f32> {
+    (0..n).map(|idx| 0.15 + 0.14 * (idx as f32 * 0.37).sin()).collect()
+}
+
+#[test]
+fn cards_are_found_by_name_and_count_the_parameters() {
+    for network in networks() {
+        let card = network.card();
+        assert_eq!(find(card.name), Some(card));
+        assert_eq!(network.n_parameters(), card.n_parameters, "{}", card.name);
+    }
+    assert_eq!(find("unknown"), None);
+}
+
+#[test]
+fn any_size_from_one_pixel_gives_finite_values_in_range() {
+    for network in networks() {
+        for (height, width) in [(1, 1), (1, 17), (17, 1), (2, 3), (31, 33)] {
+            let data = TensorData::new(wave(3 * height * width), [1, 3, height, width]);
+            let enhanced = network.enhance(Tensor::from_data(data, &Device::flex()));
+            let TensorValues { shape, values } = TensorValues::of(enhanced);
+            assert_eq!(shape, [1, 3, height, width], "{}", network.card().name);
+            assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
+        }
+    }
+}
+
+#[test]
+fn tiles_equal_the_whole_image_as_the_card_promises() {
+    for network in networks() {
+        let card = network.card();
+        let Tiling::Exact { receptive_field_px } = card.tiling;
+        let (width, height) = (75, 70);
+        let samples = Samples::F32(wave(width * height * 3));
+        let raster = Raster::new(width as u32, height as u32, Channels::Rgb, samples).unwrap();
+        let run = |memory_bytes_max| {
+            let options = EnhanceOptions { strength: Strength::Fixed(1.0), memory_bytes_max };
+            let conversion = ColorConversion::identity();
+            enhance(&*network, &raster, &conversion, &options, &Device::flex()).unwrap()
+        };
+        let tile_bytes =
+            u64::from(32 + 2 * receptive_field_px).pow(2) * card.working_bytes_per_pixel;
+        let (whole, _) = run(1 << 32);
+        let (tiled, report) = run((width * height * 3 * 4) as u64 + tile_bytes);
+        assert_eq!(report.n_tiles, 9);
+        let all = |raster: &Raster| raster.read_rgb(raster.rect()).pixels;
+        let differences = all(&whole).into_iter().zip(all(&tiled)).map(|(a, b)| (a - b).abs());
+        let peak = differences.fold(0.0, f32::max);
+        assert!(peak <= 1e-5, "{}: {peak}", card.name);
+    }
+}
+
+#[test]
+fn saved_and_loaded_weights_give_the_same_picture_bit_for_bit() {
+    let device = Device::flex();
+    for (card, network) in all().into_iter().zip(networks()) {
+        let file = to_safetensors(&scl_lle::filled());
+        let loaded = load(card, &Weights::from_bytes(&file).unwrap(), &device).unwrap();
+        let image = || Tensor::from_data(TensorData::new(wave(300), [1, 3, 10, 10]), &device);
+        let (first, second) = (network.enhance(image()), loaded.enhance(image()));
+        assert_eq!(TensorValues::of(first), TensorValues::of(second));
+    }
+}

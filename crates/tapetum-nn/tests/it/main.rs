@@ -1,0 +1,6 @@
+//! Tests of the pipeline and of weight files.
+
+mod enhance;
+mod pickles;
+mod safetensors;
+mod torch;
