@@ -12,12 +12,21 @@ use crate::scl_lle;
 
 /// A network of each method, with weights that are formulas.
 fn networks() -> Vec<Box<dyn Network>> {
-    let weights = |name: &str| match name {
-        "scl-lle" => scl_lle::filled(),
-        other => panic!("{other} needs weights here"),
-    };
     let device = Device::flex();
     all().into_iter().map(|card| load(card, &weights(card.name), &device).unwrap()).collect()
+}
+
+/// Weights with which the method brightens.
+fn weights(method: &str) -> Weights {
+    match method {
+        "scl-lle" => {
+            let mut weights = scl_lle::filled();
+            let last = weights.tensors.get_mut("e_conv7.bias").unwrap();
+            last.values.iter_mut().for_each(|value| *value -= 1.0);
+            weights
+        }
+        other => panic!("{other} needs weights here"),
+    }
 }
 
 fn wave(n: usize) -> Vec<f32> {
@@ -76,7 +85,7 @@ fn tiles_equal_the_whole_image_as_the_card_promises() {
 fn saved_and_loaded_weights_give_the_same_picture_bit_for_bit() {
     let device = Device::flex();
     for (card, network) in all().into_iter().zip(networks()) {
-        let file = to_safetensors(&scl_lle::filled());
+        let file = to_safetensors(&weights(card.name));
         let loaded = load(card, &Weights::from_bytes(&file).unwrap(), &device).unwrap();
         let image = || Tensor::from_data(TensorData::new(wave(300), [1, 3, 10, 10]), &device);
         let (first, second) = (network.enhance(image()), loaded.enhance(image()));
