@@ -2,6 +2,10 @@
 
 use std::{io, path::Path, process::ExitCode};
 
+use tapetum::ImageError;
+
+use crate::report::tell;
+
 /// Who must act, as the exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -43,14 +47,14 @@ impl Failure {
     /// What the library refused about `path`.
     pub(crate) fn library(kind: Kind, path: &Path, error: &tapetum::Error) -> Self {
         let failure = Self::new(kind, format!("{}: {error}", path.display()));
-        match error.hint() {
+        match limit_hint(error).or_else(|| error.hint()) {
             Some(hint) => failure.with_hint(hint),
             None => failure,
         }
     }
 
     pub(crate) fn print(&self) {
-        eprintln!("{self}");
+        tell(self);
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
@@ -84,6 +88,17 @@ fn hint_for(error: &io::Error) -> Option<&'static str> {
     })
 }
 
+/// The library names its own limits; only one of them has an option here.
+fn limit_hint(error: &tapetum::Error) -> Option<String> {
+    let tapetum::Error::Image(ImageError::Limit { name, .. }) = error else { return None };
+    let hint = match *name {
+        "n_pixels_max" => "raise --max-megapixels if the file is to be trusted",
+        _ => "no photograph should be so large; if it is one, reduce it with another program",
+    };
+    Some(hint.to_owned())
+}
+
+/// Joins lines; within a line all stays as it is, so that file names do.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod existing;
 mod failure;
 mod manifest;
 mod model_store;

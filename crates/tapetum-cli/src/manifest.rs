@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -17,25 +17,33 @@ pub(crate) const FILE_NAME: &str = ".tapetum-manifest.jsonl";
 /// Largest manifest that is read.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// What made an output: if all of it is as before, the output need not be made again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+/// One finished output and what made it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
     /// Path below the output folder.
-    pub(crate) output: String,
+    output: String,
+    #[serde(flatten)]
+    facts: Facts,
+    /// SHA-256 of the output file.
+    output_sha256: String,
+}
+
+/// What decides an output: if all of it is as before, the output need not be made again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Facts {
     /// SHA-256 of the input file.
     pub(crate) input_sha256: String,
     /// SHA-256 of everything on the command line that decides the output, and the program's version.
     pub(crate) settings_sha256: String,
     /// Hash of the weights' content.
     pub(crate) weights_sha256: String,
-    /// SHA-256 of the output file.
-    pub(crate) output_sha256: String,
 }
 
 /// The manifest of one output folder.
 #[derive(Debug)]
 pub(crate) struct Manifest {
     folder: PathBuf,
+    path: PathBuf,
     known: BTreeMap<String, Entry>,
     file: Mutex<Option<File>>,
 }
@@ -44,59 +52,77 @@ impl Manifest {
     /// Reads what `folder` holds, or starts anew.
     pub(crate) fn open(folder: &Path, resume: bool) -> io::Result<Self> {
         let path = folder.join(FILE_NAME);
-        let mut known = BTreeMap::new();
-        if resume && path.exists() {
-            if path.metadata()?.len() > FILE_BYTES_MAX {
-                return Err(io::Error::other("the manifest is larger than 1 GiB"));
-            }
-            // A line that was cut by a kill is no entry; its file is made again.
-            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-            let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-            known.extend(entries.map(|entry| (entry.output.clone(), entry)));
-        }
-        Ok(Self { folder: folder.to_owned(), known, file: Mutex::new(None) })
+        let known = if resume && path.exists() { read(&path)? } else { BTreeMap::new() };
+        Ok(Self { folder: folder.to_owned(), path, known, file: Mutex::new(None) })
     }
 
-    /// The path of an output below the folder, as entries name it.
-    pub(crate) fn name_of(&self, output: &Path) -> String {
-        let below = output.strip_prefix(&self.folder).unwrap_or(output);
-        below.to_string_lossy().replace('\\', "/")
+    /// The file itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether an earlier run made `output`, whatever became of it since.
+    pub(crate) fn knows(&self, output: &Path) -> bool {
+        self.known.contains_key(&self.name_of(output))
     }
 
     /// Whether an entry with these facts exists and its output is still what was written.
-    pub(crate) fn is_done(&self, name: &str, facts: &Facts, output: &Path) -> bool {
-        let Some(entry) = self.known.get(name) else { return false };
-        entry.input_sha256 == facts.input_sha256
-            && entry.settings_sha256 == facts.settings_sha256
-            && entry.weights_sha256 == facts.weights_sha256
-            && fs::read(output).is_ok_and(|bytes| sha256(&bytes) == entry.output_sha256)
+    pub(crate) fn is_done(&self, output: &Path, facts: &Facts) -> bool {
+        let entry = self.known.get(&self.name_of(output)).filter(|entry| entry.facts == *facts);
+        entry.is_some_and(|entry| sha256_of_file(output).is_ok_and(|h| h == entry.output_sha256))
     }
 
-    /// Appends an entry.
-    pub(crate) fn add(&self, entry: &Entry) -> io::Result<()> {
-        let mut line = serde_json::to_string(entry).expect("text is JSON");
+    /// Appends the entry of `output`, which holds `bytes`.
+    pub(crate) fn add(&self, output: &Path, bytes: &[u8], facts: &Facts) -> io::Result<()> {
+        let (output, facts) = (self.name_of(output), facts.clone());
+        let entry = Entry { output, facts, output_sha256: sha256(bytes) };
+        let mut line = serde_json::to_string(&entry).expect("text is JSON");
         line.push('\n');
         let mut file = self.file.lock().expect("no thread panics while it writes a line");
         if file.is_none() {
-            let path = self.folder.join(FILE_NAME);
-            let mut opened = OpenOptions::new().create(true).append(true).open(path)?;
+            let mut opened = OpenOptions::new().create(true).append(true).open(&self.path)?;
             // Ends a line that a killed run may have left open.
             opened.write_all(b"\n")?;
             *file = Some(opened);
         }
         file.as_mut().expect("it was opened above").write_all(line.as_bytes())
     }
+
+    /// The path of an output below the folder, as entries name it.
+    fn name_of(&self, output: &Path) -> String {
+        let below = output.strip_prefix(&self.folder).unwrap_or(output);
+        below.to_string_lossy().replace('\\', "/")
+    }
 }
 
-/// What decides an output, before it is made.
-#[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    pub(crate) input_sha256: String,
-    pub(crate) settings_sha256: String,
-    pub(crate) weights_sha256: String,
+/// The entries by output; a line that was cut by a kill is none, and its file is made again.
+fn read(path: &Path) -> io::Result<BTreeMap<String, Entry>> {
+    if path.metadata()?.len() > FILE_BYTES_MAX {
+        return Err(io::Error::other("the manifest is larger than 1 GiB"));
+    }
+    let text = fs::read(path)?;
+    let lines = text.split(|&byte| byte == b'\n');
+    let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+    Ok(entries.map(|entry| (entry.output.clone(), entry)).collect())
 }
 
 /// Lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn sha256_of_file(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hexadecimal(&hasher.finalize())),
+            n_bytes => hasher.update(&chunk[..n_bytes]),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 //! Writing files whole or not at all, also when the program is told to stop.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{self, Write},
     path::Path,
@@ -8,6 +9,8 @@ use std::{
 };
 
 use walkdir::WalkDir;
+
+use crate::report::tell;
 
 /// Start and end of the names of files that are being written.
 const TEMPORARY_PREFIX: &str = ".tapetum-";
@@ -20,7 +23,7 @@ static UNFINISHED: RwLock<()> = RwLock::new(());
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], replace: Replace) -> io::Result<()> {
     let folder = folder_of(path);
     let _unfinished = UNFINISHED.read().unwrap_or_else(PoisonError::into_inner);
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .suffix(TEMPORARY_SUFFIX)
@@ -36,6 +39,14 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], replace: Replace) -> io::Re
     .map_err(|error| error.error)
 }
 
+/// A file in the way is not taken for the output itself.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
+    })
+}
+
 /// Whether an existing file may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replace {
@@ -43,11 +54,12 @@ pub(crate) enum Replace {
     No,
 }
 
-/// On Ctrl-C and termination, ends the program at a moment when no temporary file exists.
-pub(crate) fn finish_files_when_interrupted() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
+/// On Ctrl-C and termination, ends the program at a moment when no temporary file exists; `advice`
+/// ends the message.
+pub(crate) fn finish_files_when_interrupted(advice: &'static str) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || {
         let _finished = UNFINISHED.write();
-        eprintln!("interrupted: finished files are whole, --resume continues");
+        tell(format_args!("interrupted: finished files are whole{advice}"));
         std::process::exit(130);
     })
 }
@@ -58,12 +70,17 @@ pub(crate) fn remove_unfinished(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     for entry in WalkDir::new(folder).into_iter().filter_map(Result::ok) {
-        let name = entry.file_name().to_string_lossy();
-        if name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX) {
+        if is_unfinished(entry.file_name()) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether a file is one that was being written.
+pub(crate) fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
 }
 
 /// The folder that holds `path`.

@@ -1,9 +1,19 @@
 //! What is told about each file: a line for people, an object for programs.
 
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
 use serde::Serialize;
 use tapetum::{Enhanced, Strength};
 
-use crate::failure::Failure;
+use crate::{args::Verbosity, failure::Failure};
+
+/// Prints a line for people. Where nobody listens any more, the work still goes on.
+pub(crate) fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// What became of one input.
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +76,33 @@ impl FileReport {
         let outcome =
             Outcome::Failed { error: failure.message.clone(), hint: failure.hint.clone() };
         Self { input, output: None, outcome }
+    }
+
+    /// Prints what people want to know of it.
+    pub(crate) fn tell(&self, verbosity: Verbosity) {
+        match &self.outcome {
+            Outcome::Failed { error, hint } => {
+                tell(format_args!("error: {error}"));
+                hint.iter().for_each(|hint| tell(format_args!("hint: {hint}")));
+            }
+            Outcome::Skipped if verbosity == Verbosity::Verbose => {
+                tell(format_args!("{}: unchanged", self.input));
+            }
+            Outcome::Done(done) if verbosity > Verbosity::Quiet => {
+                tell(done.line(&self.input, self.output.as_deref().unwrap_or_default()));
+                for warning in &done.warnings {
+                    tell(format_args!("warning: {}: {warning}", self.input));
+                }
+                if verbosity == Verbosity::Verbose {
+                    let dark = (100.0 * done.dark_share).round();
+                    tell(format_args!(
+                        "  {} tiles; {dark} % of the pixels were dark",
+                        done.n_tiles
+                    ));
+                }
+            }
+            _ => {}
+        }
     }
 }
 

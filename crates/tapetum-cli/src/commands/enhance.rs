@@ -21,14 +21,15 @@ use tapetum::{
     find_method,
 };
 
+use super::generate::print;
 use crate::{
     args::{EnhanceArguments, Verbosity},
+    existing::{Existing, Wishes},
     failure::{Failure, Kind},
-    manifest::{Entry, Facts, Manifest, sha256},
+    manifest::{Facts, sha256},
     model_store, output,
-    output::Replace,
     plan::{Job, Place, Plan, PlanOptions, plan},
-    report::{Done, FileReport, Outcome, Summary},
+    report::{Done, FileReport, Outcome, Summary, tell},
 };
 
 pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
@@ -39,7 +40,8 @@ pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<
     })?;
     check_pipes(&plan, arguments)?;
     let session = Session::new(arguments, &plan)?;
-    output::finish_files_when_interrupted()
+    let advice = plan.folder.as_ref().map_or("", |_| ", --resume continues");
+    output::finish_files_when_interrupted(advice)
         .map_err(|error| Failure::new(Kind::Environment, error.to_string()))?;
     let reports = session.run_all(&plan, arguments.jobs.into(), verbosity);
     session.finish(&plan, &reports, arguments.json, verbosity)
@@ -71,9 +73,7 @@ struct Session {
     facts: [String; 2],
     model_name: String,
     method_name: &'static str,
-    manifest: Option<Manifest>,
-    replace: Replace,
-    resume: bool,
+    existing: Existing,
 }
 
 impl Session {
@@ -94,10 +94,8 @@ impl Session {
         let model = model_store::load(weights, method)?;
         let enhancer = Enhancer::new(&model)
             .map_err(|error| Failure::library(Kind::Usage, weights, &error))?;
-        let manifest = match &plan.folder {
-            Some(folder) => Some(open_manifest(folder, arguments.resume)?),
-            None => None,
-        };
+        let wishes = Wishes { overwrite: arguments.overwrite, resume: arguments.resume };
+        let existing = Existing::open(plan.folder.as_deref(), wishes)?;
         let settings = Settings {
             enhance: EnhanceOptions {
                 strength: arguments.strength,
@@ -110,17 +108,13 @@ impl Session {
             format: arguments.format,
             encode: EncodeOptions { quality: arguments.quality },
         };
-        let resume = arguments.resume;
-        let replace = if arguments.overwrite || resume { Replace::Yes } else { Replace::No };
         Ok(Self {
             facts: [settings_hash(arguments), model.weights.content_hash()],
             model_name: model.name,
             method_name: model.method.name,
             enhancer: Mutex::new(enhancer),
             settings,
-            manifest,
-            replace,
-            resume,
+            existing,
         })
     }
 
@@ -143,7 +137,7 @@ impl Session {
             }
             drop(sender);
             for (idx, report) in receiver {
-                bar.suspend(|| print_lines(&report, verbosity));
+                bar.suspend(|| report.tell(verbosity));
                 bar.inc(1);
                 reports[idx] = Some(report);
             }
@@ -176,11 +170,13 @@ impl Session {
         let name = job.input.name();
         let failure = |error| Failure::library(Kind::File, Path::new(&name), &error);
         if let Place::File(output) = &job.output {
-            self.check_free(output)?;
+            self.existing.check(output)?;
         }
         let input = read(&job.input, self.settings.limits.file_bytes_max)?;
         let facts = self.facts_of(&input);
-        if self.is_done(job, &facts) {
+        if let Place::File(output) = &job.output
+            && self.existing.is_done(output, &facts)
+        {
             return Ok(Outcome::Skipped);
         }
         let photo = decode(&input, &self.settings.limits).map_err(|error| failure(error.into()))?;
@@ -196,49 +192,10 @@ impl Session {
         let done =
             Done::new(&enhanced, self.settings.enhance.strength, start.elapsed().as_secs_f64());
         match &job.output {
-            Place::Pipe => io::stdout()
-                .write_all(&enhanced.bytes)
-                .map_err(|error| Failure::io(Kind::File, Path::new("standard output"), &error))?,
-            Place::File(output) => self.save(output, &enhanced.bytes, facts)?,
+            Place::Pipe => write_to_pipe(&enhanced.bytes)?,
+            Place::File(output) => self.existing.save(output, &enhanced.bytes, &facts)?,
         }
         Ok(Outcome::Done(done))
-    }
-
-    /// Fails early where the output may not be written, before any work.
-    fn check_free(&self, output: &Path) -> Result<(), Failure> {
-        if output.is_dir() {
-            let message = format!("{}: expected a free name, found a folder", output.display());
-            return Err(Failure::new(Kind::File, message).with_hint("choose another name with -o"));
-        }
-        if self.replace == Replace::No && output.exists() {
-            return Err(exists(output));
-        }
-        Ok(())
-    }
-
-    fn is_done(&self, job: &Job, facts: &Facts) -> bool {
-        match (&self.manifest, &job.output) {
-            (Some(manifest), Place::File(output)) if self.resume => {
-                manifest.is_done(&manifest.name_of(output), facts, output)
-            }
-            _ => false,
-        }
-    }
-
-    fn save(&self, output: &Path, bytes: &[u8], facts: Facts) -> Result<(), Failure> {
-        output::write_whole(output, bytes, self.replace).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists if !output.is_dir() => exists(output),
-            _ => Failure::io(Kind::File, output, &error),
-        })?;
-        let Some(manifest) = &self.manifest else { return Ok(()) };
-        let entry = Entry {
-            output: manifest.name_of(output),
-            input_sha256: facts.input_sha256,
-            settings_sha256: facts.settings_sha256,
-            weights_sha256: facts.weights_sha256,
-            output_sha256: sha256(bytes),
-        };
-        manifest.add(&entry).map_err(|error| Failure::io(Kind::File, output, &error))
     }
 
     fn facts_of(&self, input: &[u8]) -> Facts {
@@ -267,31 +224,17 @@ impl Session {
         };
         if json {
             let text = serde_json::to_string_pretty(&summary).expect("text and numbers are JSON");
-            writeln!(io::stdout(), "{text}").map_err(|error| {
-                Failure::io(Kind::Environment, Path::new("standard output"), &error)
-            })?;
+            print(format!("{text}\n").as_bytes())?;
         }
-        if verbosity > Verbosity::Quiet && reports.len() + plan.n_ignored > 1 {
+        let is_told = reports.len() + plan.n_ignored == 1 && summary.n_skipped == 0;
+        if verbosity > Verbosity::Quiet && !is_told {
             let Summary { n_done, n_skipped, n_failed, n_ignored, .. } = summary;
-            eprintln!(
+            tell(format_args!(
                 "{n_done} done, {n_skipped} unchanged, {n_failed} failed, {n_ignored} other files"
-            );
+            ));
         }
         Ok(if summary.n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
-}
-
-fn open_manifest(folder: &Path, resume: bool) -> Result<Manifest, Failure> {
-    let failure = |error| Failure::io(Kind::Environment, folder, &error);
-    if resume {
-        output::remove_unfinished(folder).map_err(failure)?;
-    }
-    Manifest::open(folder, resume).map_err(failure)
-}
-
-fn exists(output: &Path) -> Failure {
-    Failure::new(Kind::File, format!("{}: the file exists", output.display()))
-        .with_hint("--overwrite replaces it, --resume continues a folder, -o names another place")
 }
 
 /// Everything that decides the bytes of an output beside the input and the weights.
@@ -318,34 +261,16 @@ fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+fn write_to_pipe(bytes: &[u8]) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(bytes).and_then(|()| output.flush());
+    written.map_err(|error| Failure::io(Kind::File, Path::new("standard output"), &error))
+}
+
 fn progress_bar(n_files: usize, verbosity: Verbosity) -> ProgressBar {
     if n_files < 2 || verbosity == Verbosity::Quiet {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {eta} left");
     ProgressBar::new(n_files as u64).with_style(style.expect("the template is valid"))
-}
-
-fn print_lines(report: &FileReport, verbosity: Verbosity) {
-    match &report.outcome {
-        Outcome::Failed { error, hint } => {
-            eprintln!("error: {error}");
-            hint.iter().for_each(|hint| eprintln!("hint: {hint}"));
-        }
-        Outcome::Skipped if verbosity == Verbosity::Verbose => {
-            eprintln!("{}: unchanged", report.input);
-        }
-        Outcome::Done(done) if verbosity > Verbosity::Quiet => {
-            let output = report.output.as_deref().unwrap_or_default();
-            eprintln!("{}", done.line(&report.input, output));
-            done.warnings
-                .iter()
-                .for_each(|warning| eprintln!("warning: {}: {warning}", report.input));
-            if verbosity == Verbosity::Verbose {
-                let dark = (100.0 * done.dark_share).round();
-                eprintln!("  {} tiles; {dark} % of the pixels were dark", done.n_tiles);
-            }
-        }
-        _ => {}
-    }
 }

@@ -34,7 +34,9 @@ pub(crate) fn markdown() -> Result<ExitCode, Failure> {
 
 /// A reader that has seen enough, such as `head`, is no error.
 pub(crate) fn print(text: &[u8]) -> Result<ExitCode, Failure> {
-    match io::stdout().lock().write_all(text) {
+    let mut output = io::stdout().lock();
+    // What stays in the buffer would be written at the end of the program, its errors unseen.
+    match output.write_all(text).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::io(Kind::Environment, Path::new("standard output"), &error))
         }

@@ -8,6 +8,7 @@ use crate::{
     args::TrainArguments,
     failure::{Failure, Kind},
     output::{Replace, write_whole},
+    report::tell,
 };
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<ExitCode, Failure> {
@@ -15,11 +16,13 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<ExitCode, Failure> {
     let outcome = tapetum::train::train(recipe, data, output, note)
         .map_err(|error| Failure::new(Kind::File, error.to_string()))?;
     for score in &outcome.scores {
-        eprintln!("{}: PSNR {:.2} dB over {} pairs", score.set, score.psnr_db, score.n_pairs);
+        let (set, psnr_db, n_pairs) = (&score.set, score.psnr_db, score.n_pairs);
+        tell(format_args!("{set}: PSNR {psnr_db:.2} dB over {n_pairs} pairs"));
     }
     let path = output.join("weights.safetensors");
     write_whole(&path, &to_safetensors(&outcome.weights), Replace::Yes)
         .map_err(|error| Failure::io(Kind::File, &path, &error))?;
-    eprintln!("{}: trained in {:.0} s", path.display(), outcome.elapsed.as_secs_f64());
+    let seconds = outcome.elapsed.as_secs_f64();
+    tell(format_args!("{}: trained in {seconds:.0} s", path.display()));
     Ok(ExitCode::SUCCESS)
 }
