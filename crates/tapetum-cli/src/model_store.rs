@@ -6,12 +6,14 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, choose_base_strategy};
-use tapetum::{Model, built_in_models};
+use tapetum::{Model, Weights, built_in_models};
 
 use crate::failure::{Failure, Kind};
 
 /// Names another folder for imported weights.
 const FOLDER_VARIABLE: &str = "TAPETUM_MODELS";
+/// Header entry that holds the hash of the tensors, so that a changed file is noticed.
+pub(crate) const CONTENT_HASH: &str = "content_sha256";
 /// Largest weight file that is read.
 const FILE_BYTES_MAX: u64 = 4 << 30;
 
@@ -44,9 +46,10 @@ pub(crate) fn imported() -> Result<Vec<String>, Failure> {
 pub(crate) fn load(model: &Path, method: Option<&str>) -> Result<Model, Failure> {
     let name = model.to_string_lossy();
     if built_in_models().any(|known| known == name) {
-        let model_error = |error| Failure::library(Kind::Usage, model, &error);
-        let model = Model::built_in(&name).map_err(model_error)?;
-        return check_method(model, method);
+        let failure = |error| Failure::library(Kind::Usage, model, &error);
+        let built_in = Model::built_in(&name).map_err(failure)?;
+        check_content(&built_in, model)?;
+        return check_method(built_in, method);
     }
     let stored = folder()?.join(format!("{name}.safetensors"));
     let path = if model.components().count() == 1 && stored.is_file() { &stored } else { model };
@@ -59,8 +62,26 @@ pub(crate) fn load(model: &Path, method: Option<&str>) -> Result<Model, Failure>
     }
     let bytes = read(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Model::from_bytes(&name, &bytes, method)
-        .map_err(|error| Failure::library(Kind::Usage, path, &error))
+    let model = Model::from_bytes(&name, &bytes, method)
+        .map_err(|error| Failure::library(Kind::Usage, path, &error))?;
+    check_content(&model, path)?;
+    Ok(model)
+}
+
+/// Refuses tensors that are not those whose hash the header states.
+pub(crate) fn check_content(model: &Model, path: &Path) -> Result<(), Failure> {
+    let Some(stated) = header(&model.weights, CONTENT_HASH) else { return Ok(()) };
+    let found = model.weights.content_hash();
+    if found == stated {
+        return Ok(());
+    }
+    let message = format!("{}: expected content {stated}, found {found}", path.display());
+    Err(Failure::new(Kind::Usage, message)
+        .with_hint("the weights were damaged or changed; fetch or import them again"))
+}
+
+pub(crate) fn header<'a>(weights: &'a Weights, key: &str) -> Option<&'a str> {
+    weights.header.get(key).map(String::as_str)
 }
 
 /// Reads a weight file of bounded size.

@@ -17,11 +17,10 @@ use crate::{
     failure::{Failure, Kind},
     manifest::sha256,
     model_store,
+    model_store::{CONTENT_HASH, check_content, header},
     output::{Replace, write_whole},
+    report::tell,
 };
-
-/// Header entry that holds the hash of the tensors, so that a changed file is noticed.
-const CONTENT_HASH: &str = "content_sha256";
 
 pub(crate) fn run(command: &ModelsCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -67,10 +66,6 @@ fn list(json: bool) -> Result<ExitCode, Failure> {
     print(entries.iter().map(line).collect::<String>().as_bytes())
 }
 
-fn header<'a>(weights: &'a Weights, key: &str) -> Option<&'a str> {
-    weights.header.get(key).map(String::as_str)
-}
-
 fn show(model: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let model = model_store::load(model, None)?;
     let hash = model.weights.content_hash();
@@ -109,6 +104,7 @@ fn converted(file: &Path, method: Option<&str>, licence: &str) -> Result<Model, 
     let name = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let failure = |error| Failure::library(Kind::Usage, file, &error);
     let mut model = Model::from_bytes(&name, &bytes, method).map_err(failure)?;
+    check_content(&model, file)?;
     Enhancer::new(&model).map_err(failure)?;
     let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut note = |key: &str, value: String| {
@@ -123,6 +119,17 @@ fn converted(file: &Path, method: Option<&str>, licence: &str) -> Result<Model, 
 }
 
 fn save_import(model: Model, name: &str, output: Option<&Path>) -> Result<ExitCode, Failure> {
+    let path = match output {
+        Some(output) => output.to_owned(),
+        None => path_in_list(name)?,
+    };
+    write(model.weights, &path)?;
+    tell(format_args!("{}: {} weights, {name}", path.display(), model.method.title));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where weights called `name` are kept.
+fn path_in_list(name: &str) -> Result<PathBuf, Failure> {
     let is_plain = !name.is_empty()
         && !name.starts_with('.')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -131,23 +138,17 @@ fn save_import(model: Model, name: &str, output: Option<&Path>) -> Result<ExitCo
         return Err(Failure::new(Kind::Usage, message)
             .with_hint("use letters, digits, '-', '_' and '.' with --name"));
     }
-    if output.is_none() && built_in_models().any(|known| known == name) {
+    if built_in_models().any(|known| known == name) {
         let message = format!("'{name}' is the name of weights inside the program");
         return Err(Failure::new(Kind::Usage, message).with_hint("choose another with --name"));
     }
-    let path = match output {
-        Some(output) => output.to_owned(),
-        None => model_store::folder()?.join(format!("{name}.safetensors")),
-    };
-    write(model.weights, &path)?;
-    eprintln!("{}: {} weights, {}", path.display(), model.method.title, name);
-    Ok(ExitCode::SUCCESS)
+    Ok(model_store::folder()?.join(format!("{name}.safetensors")))
 }
 
 fn export(model: &Path, output: &Path) -> Result<ExitCode, Failure> {
     let model = model_store::load(model, None)?;
     write(model.weights, output)?;
-    eprintln!("{}: {} weights", output.display(), model.method.title);
+    tell(format_args!("{}: {} weights", output.display(), model.method.title));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -169,37 +170,32 @@ fn verify_all(models: &[PathBuf]) -> Result<ExitCode, Failure> {
         models.extend(model_store::imported()?.into_iter().map(PathBuf::from));
     }
     let mut n_failed = 0;
-    for model in &models {
-        match model_store::load(model, None).and_then(|loaded| verify(model, &loaded)) {
-            Ok(facts) => print(format!("{}: ok, {facts}\n", model.display()).as_bytes())?,
+    for name in &models {
+        match model_store::load(name, None).and_then(|model| verify(name, &model)) {
+            Ok(facts) => {
+                print(format!("{}: ok, {facts}\n", name.display()).as_bytes())?;
+            }
             Err(failure) => {
                 n_failed += 1;
                 failure.print();
-                ExitCode::FAILURE
             }
-        };
+        }
     }
     Ok(if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// What loading does not look at: the values, the fit and what comes out.
 fn verify(name: &Path, model: &Model) -> Result<String, Failure> {
-    let broken = |message: String| {
-        Failure::new(Kind::File, format!("{}: {message}", name.display()))
-            .with_hint("fetch or import the weights again")
-    };
     let library = |error| Failure::library(Kind::File, name, &error);
     let non_finite = model.weights.non_finite();
     if !non_finite.is_empty() {
-        return Err(broken(format!("non-finite values in {}", non_finite.join(", "))));
+        let message = format!("{}: non-finite values in {}", name.display(), non_finite.join(", "));
+        return Err(
+            Failure::new(Kind::File, message).with_hint("fetch or import the weights again")
+        );
     }
-    let found = model.weights.content_hash();
-    let hash_note = match header(&model.weights, CONTENT_HASH) {
-        Some(stated) if stated != found => {
-            return Err(broken(format!("expected content {stated}, found {found}")));
-        }
-        Some(_) => "content as stated",
-        None => "no content hash stated",
-    };
+    let is_hashed = header(&model.weights, CONTENT_HASH).is_some();
+    let hash_note = if is_hashed { "content as stated" } else { "no content hash stated" };
     let enhancer = Enhancer::new(model).map_err(library)?;
     let enhance = EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
     let settings = Settings { enhance, ..Settings::default() };
