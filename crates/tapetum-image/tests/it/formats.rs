@@ -1,6 +1,6 @@
 //! What each format can hold and other programs write.
 
-use tapetum_image::{Channels, Format, Limits, Raster, Samples, decode};
+use tapetum_image::{Channels, Format, Raster, Samples};
 
 use crate::samples::{bytes_of, photo, picture, read, write};
 
@@ -112,6 +112,50 @@ fn cmyk_and_ycck_jpegs_become_rgb() {
     }
 }
 
+/// An ICC profile whose cyan prints red and whose other inks print nothing: a 2x2x2x2 table of
+/// 8-bit Lab behind identity curves (ICC.1:2022, lut8Type).
+fn red_cyan_profile() -> Vec<u8> {
+    const WHITE: [u8; 3] = [255, 128, 128];
+    // Lab 53, 80, 67: the red of sRGB.
+    const RED: [u8; 3] = [136, 208, 195];
+    let identity = || 0..=255u8;
+    let mut table = b"mft1\0\0\0\0\x04\x03\x02\0".to_vec();
+    for idx in 0..9 {
+        table.extend(if idx % 4 == 0 { [0, 1, 0, 0] } else { [0; 4] });
+    }
+    (0..4).for_each(|_| table.extend(identity()));
+    // The first ink varies slowest.
+    table.extend(WHITE.repeat(8));
+    table.extend(RED.repeat(8));
+    (0..3).for_each(|_| table.extend(identity()));
+    let mut icc = vec![0; 128];
+    icc[8..12].copy_from_slice(&[2, 0x40, 0, 0]);
+    icc[12..24].copy_from_slice(b"prtrCMYKLab ");
+    icc[36..40].copy_from_slice(b"acsp");
+    icc[68..80].copy_from_slice(&[0, 0, 0xF6, 0xD6, 0, 1, 0, 0, 0, 0, 0xD3, 0x2D]);
+    icc.extend([0, 0, 0, 1]);
+    icc.extend(b"A2B0\0\0\0\x90");
+    icc.extend((table.len() as u32).to_be_bytes());
+    icc.extend(table);
+    let length = (icc.len() as u32).to_be_bytes();
+    icc[..4].copy_from_slice(&length);
+    icc
+}
+
+#[test]
+fn inks_mean_what_their_profile_says() {
+    let icc = red_cyan_profile();
+    for (inks, expected) in [([0, 0, 0, 0], [255, 255, 255]), ([255, 0, 0, 0], [255, 0, 0])] {
+        let photo = read(&cmyk_jpeg(inks, jpeg_encoder::ColorType::Cmyk, Some(&icc)));
+        assert_eq!(photo.warnings, Vec::<String>::new());
+        assert_eq!(photo.metadata.icc, None);
+        for pixel in bytes_of(&photo).chunks_exact(3) {
+            // Lab in whole numbers: a few levels.
+            assert!(pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 8), "{pixel:?}");
+        }
+    }
+}
+
 #[test]
 fn cmyk_without_adobes_marker_is_not_inverted() {
     let bytes = cmyk_jpeg([0, 0, 0, 255], jpeg_encoder::ColorType::Cmyk, None);
@@ -183,176 +227,6 @@ fn what_a_gif_frame_leaves_uncovered_is_transparent() {
     let photo = read(&gif_of(3, 2, &[(1, 1, 2, 1)]));
     assert_eq!(photo.alpha, Some(Samples::U8(vec![0, 0, 0, 0, 255, 255])));
     assert_eq!(bytes_of(&photo)[12..15], [200, 0, 0]);
-}
-
-/// A TIFF by hand: the given records (tag, kind, values) behind the given pixels at offset 8.
-fn tiff(is_big: bool, pixels: &[u8], records: &[(u16, u16, &[u32])]) -> Vec<u8> {
-    let short = |v: u16| if is_big { v.to_be_bytes() } else { v.to_le_bytes() };
-    let long = |v: u32| if is_big { v.to_be_bytes() } else { v.to_le_bytes() };
-    let mut bytes = if is_big { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
-    bytes.extend([0; 4]);
-    bytes.extend_from_slice(pixels);
-    bytes.resize(bytes.len().next_multiple_of(2), 0);
-    let mut directory = short(records.len() as u16).to_vec();
-    for (tag, kind, values) in records {
-        let value: Vec<u8> = values
-            .iter()
-            .flat_map(|&v| if *kind == 3 { short(v as u16).to_vec() } else { long(v).to_vec() })
-            .collect();
-        let mut field = value.clone();
-        if value.len() > 4 {
-            field = long(bytes.len() as u32).to_vec();
-            bytes.extend(&value);
-        }
-        field.resize(4, 0);
-        directory.extend(short(*tag));
-        directory.extend(short(*kind));
-        directory.extend(long(values.len() as u32));
-        directory.extend(field);
-    }
-    directory.extend(long(0));
-    let at = long(bytes.len() as u32);
-    bytes[4..8].copy_from_slice(&at);
-    bytes.extend(directory);
-    bytes
-}
-
-#[test]
-fn tiffs_of_both_byte_orders_hold_16_bits() {
-    for is_big in [false, true] {
-        let values = [0u16, 1, 256, 65_535];
-        let order = |v: &u16| if is_big { v.to_be_bytes() } else { v.to_le_bytes() };
-        let pixels: Vec<u8> = values.iter().flat_map(order).collect();
-        let records: [(u16, u16, &[u32]); 9] = [
-            (256, 4, &[2]),
-            (257, 4, &[2]),
-            (258, 3, &[16]),
-            (259, 3, &[1]),
-            (262, 3, &[1]),
-            (273, 4, &[8, 12]),
-            (277, 3, &[1]),
-            (278, 4, &[1]),
-            (279, 4, &[4, 4]),
-        ];
-        let photo = read(&tiff(is_big, &pixels, &records));
-        assert_eq!(photo.raster.samples(), &Samples::U16(values.to_vec()));
-    }
-}
-
-#[test]
-fn tiff_tiles_are_put_together() {
-    // Two tiles of 16x16 for a picture of 20x16.
-    let mut pixels = vec![10u8; 256];
-    pixels.extend([20u8; 256]);
-    let records: [(u16, u16, &[u32]); 10] = [
-        (256, 4, &[20]),
-        (257, 4, &[16]),
-        (258, 3, &[8]),
-        (259, 3, &[1]),
-        (262, 3, &[1]),
-        (277, 3, &[1]),
-        (322, 4, &[16]),
-        (323, 4, &[16]),
-        (324, 4, &[8, 264]),
-        (325, 4, &[256, 256]),
-    ];
-    let photo = read(&tiff(true, &pixels, &records));
-    let expected: Vec<u8> = (0..320).map(|idx| if idx % 20 < 16 { 10 } else { 20 }).collect();
-    assert_eq!(bytes_of(&photo), expected);
-}
-
-/// Records of a small 8-bit TIFF in one strip.
-fn strip_tiff(
-    width: u32,
-    pixels: &[u8],
-    photometric: u32,
-    n: u32,
-    more: &[(u16, u16, &[u32])],
-) -> Vec<u8> {
-    let depths = vec![8; n as usize];
-    let length = [pixels.len() as u32];
-    let (width, photometric, n) = ([width], [photometric], [n]);
-    let mut records: Vec<(u16, u16, &[u32])> = vec![
-        (256, 4, &width),
-        (257, 4, &[1]),
-        (258, 3, &depths),
-        (259, 3, &[1]),
-        (262, 3, &photometric),
-        (273, 4, &[8]),
-        (277, 3, &n),
-        (278, 4, &[1]),
-        (279, 4, &length),
-    ];
-    records.extend_from_slice(more);
-    records.sort_by_key(|record| record.0);
-    records.dedup_by_key(|record| record.0);
-    tiff(false, pixels, &records)
-}
-
-#[test]
-fn tiff_planes_are_interleaved() {
-    let records: [(u16, u16, &[u32]); 10] = [
-        (256, 4, &[2]),
-        (257, 4, &[1]),
-        (258, 3, &[8, 8, 8]),
-        (259, 3, &[1]),
-        (262, 3, &[2]),
-        (273, 4, &[8, 10, 12]),
-        (277, 3, &[3]),
-        (278, 4, &[1]),
-        (279, 4, &[2, 2, 2]),
-        (284, 3, &[2]),
-    ];
-    let photo = read(&tiff(false, &[1, 2, 3, 4, 5, 6], &records));
-    assert_eq!(bytes_of(&photo), [1, 3, 5, 2, 4, 6]);
-}
-
-#[test]
-fn inverted_grey_and_cmyk_and_premultiplied_tiffs_become_what_they_show() {
-    let white_is_zero = read(&strip_tiff(2, &[0, 200], 0, 1, &[]));
-    assert_eq!(bytes_of(&white_is_zero), [255, 55]);
-
-    let cmyk = read(&strip_tiff(2, &[255, 0, 0, 0, 0, 0, 0, 255], 5, 4, &[]));
-    assert_eq!(bytes_of(&cmyk), [0, 255, 255, 0, 0, 0]);
-    assert!(cmyk.warnings[0].starts_with("CMYK colours are approximate"));
-
-    let associated: (u16, u16, &[u32]) = (338, 3, &[1]);
-    let pixels = [50, 100, 0, 128, 9, 9, 9, 0];
-    let premultiplied = read(&strip_tiff(2, &pixels, 2, 4, &[associated]));
-    assert_eq!(bytes_of(&premultiplied), [100, 199, 0, 0, 0, 0]);
-    assert_eq!(premultiplied.alpha, Some(Samples::U8(vec![128, 0])));
-}
-
-#[test]
-fn a_tiff_of_single_bits_is_grey() {
-    let records: [(u16, u16, &[u32]); 9] = [
-        (256, 4, &[10]),
-        (257, 4, &[2]),
-        (258, 3, &[1]),
-        (259, 3, &[1]),
-        (262, 3, &[1]),
-        (273, 4, &[8]),
-        (277, 3, &[1]),
-        (278, 4, &[2]),
-        (279, 4, &[4]),
-    ];
-    let photo = read(&tiff(false, &[0b1010_0000, 0b0100_0000, 0b1000_0000, 0], &records));
-    let mut expected = [0; 20];
-    for set in [0, 2, 9, 10] {
-        expected[set] = 255;
-    }
-    assert_eq!(bytes_of(&photo), expected);
-}
-
-#[test]
-fn camera_raw_files_are_refused_rather_than_their_preview_taken() {
-    let preview: (u16, u16, &[u32]) = (254, 4, &[1]);
-    let dng: (u16, u16, &[u32]) = (50_706, 4, &[0x0104]);
-    for record in [preview, dng] {
-        let error = decode(&strip_tiff(1, &[5], 1, 1, &[record]), &Limits::default()).unwrap_err();
-        assert_eq!(error.to_string(), "unsupported TIFF feature: camera raw data");
-        assert!(error.hint().unwrap().contains("16-bit TIFF"));
-    }
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod formats;
 mod hostile;
 mod metadata;
 mod orientation;
+mod tiff_files;

@@ -65,7 +65,9 @@ fn n_stored_channels(color: ColorType) -> Option<usize> {
 fn tiff_limits((width, height): (u32, u32), bytes_per_pixel: u64, limits: &Limits) -> TiffLimits {
     let decoded = u64::from(width) * u64::from(height) * bytes_per_pixel.max(1);
     let mut tiff_limits = TiffLimits::default();
-    tiff_limits.decoding_buffer_size = usize::try_from(decoded + 1024).unwrap_or(usize::MAX);
+    // The samples were checked before; tag values share this bound, so it does not shrink.
+    let decoded = usize::try_from(decoded).unwrap_or(usize::MAX);
+    tiff_limits.decoding_buffer_size = tiff_limits.decoding_buffer_size.max(decoded);
     tiff_limits.intermediate_buffer_size = limits.working_bytes();
     tiff_limits
 }
