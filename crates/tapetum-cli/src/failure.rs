@@ -76,11 +76,10 @@ impl std::fmt::Display for Failure {
 fn hint_for(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "check the permissions, or write elsewhere with -o"
-        }
+        io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
+        io::ErrorKind::ReadOnlyFilesystem => "write elsewhere with -o",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "free some space, then run the same command with --resume"
+            "free some space and run it again; --resume continues an output folder"
         }
         io::ErrorKind::IsADirectory => "name a file here, not a folder",
         io::ErrorKind::NotADirectory => "a part of the path is a file, not a folder",

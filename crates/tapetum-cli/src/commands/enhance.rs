@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -183,7 +183,7 @@ impl Session {
         drop(input);
         let (photo, report) = {
             // A panic in another file's network leaves this one as it was: it holds only weights.
-            let enhancer = self.enhancer.lock().unwrap_or_else(|poison| poison.into_inner());
+            let enhancer = self.enhancer.lock().unwrap_or_else(PoisonError::into_inner);
             enhancer.enhance(photo, &self.settings.enhance).map_err(failure)?
         };
         let format = job.format.unwrap_or_else(|| tapetum::writable(photo.format));

@@ -66,13 +66,22 @@ fn find_in_folder(
                 found.push(Found { input: Place::File(path), below: Some(below) });
                 check_count(found)?;
             }
-            Err(error) => {
-                let path = error.path().unwrap_or(folder).to_owned();
-                plan.refuse_unreadable(&path, &io::Error::from(error));
-            }
+            Err(error) => refuse_entry(plan, folder, error),
         }
     }
     Ok(())
+}
+
+fn refuse_entry(plan: &mut Plan, folder: &Path, error: walkdir::Error) {
+    let path = error.path().unwrap_or(folder).to_owned();
+    if let Some(ancestor) = error.loop_ancestor() {
+        let message = format!("{}: leads back to {}", path.display(), ancestor.display());
+        let failure = Failure::new(Kind::File, message).with_hint("remove the link");
+        plan.refuse(&Place::File(path), failure);
+    } else {
+        let unknown = || io::Error::other("the folder cannot be searched");
+        plan.refuse_unreadable(&path, &error.into_io_error().unwrap_or_else(unknown));
+    }
 }
 
 fn is_pattern(path: &Path) -> bool {
