@@ -1,0 +1,179 @@
+//! `tapetum models`: weights in and out, and whether they are whole.
+
+use tapetum::{Format, Model, Weights, from_safetensors, to_safetensors};
+
+use crate::{
+    checkpoint::{CONTAINERS, checkpoint},
+    desk::Desk,
+    pictures::dark,
+};
+
+/// The built-in tensors, without where they come from.
+pub(crate) fn built_in() -> Weights {
+    let Model { mut weights, .. } = Model::built_in("scl-lle").unwrap();
+    weights.header.clear();
+    weights
+}
+
+/// Puts weights there that give slightly other pictures.
+pub(crate) fn other_weights(desk: &Desk, name: &str) {
+    let mut weights = built_in();
+    let curves = weights.tensors.get_mut("e_conv7.bias").unwrap();
+    curves.values.iter_mut().for_each(|value| *value -= 0.05);
+    desk.put(name, &to_safetensors(&weights));
+}
+
+fn content_of(desk: &Desk, name: &str) -> String {
+    let shown = desk.run(&["models", "show", name, "--json"]).exits(0).json();
+    shown["content_sha256"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_built_in_is_listed_shown_and_whole() {
+    let desk = Desk::new();
+    let list = desk.run(&["models", "list", "--json"]).exits(0).json();
+    assert_eq!(list.as_array().unwrap().len(), tapetum::built_in_models().count());
+    assert_eq!((&list[0]["name"], &list[0]["place"]), (&"scl-lle".into(), &"built in".into()));
+    assert_eq!(list[0]["n_values"], 79_416);
+    assert!(desk.run(&["models", "list"]).exits(0).text().starts_with("scl-lle "));
+
+    let shown = desk.run(&["models", "show", "scl-lle", "--json"]).exits(0).json();
+    assert_eq!(shown["content_sha256"], built_in().content_hash());
+    assert_eq!(shown["tensors"].as_array().unwrap().len(), 14);
+    let text = desk.run(&["models", "show", "scl-lle"]).exits(0);
+    assert!(text.text().contains("e_conv1.weight [32, 3, 3, 3]"));
+
+    let ran = desk.run(&["models", "verify"]).exits(0);
+    assert!(ran.text().starts_with("scl-lle: ok, "), "{}", ran.text());
+}
+
+#[test]
+fn a_checkpoint_is_imported_from_both_containers() {
+    for container in CONTAINERS {
+        let desk = Desk::with("Weights_1.pth", &checkpoint(&built_in(), container));
+        let ran = desk.run(&["models", "import", "Weights_1.pth", "--licence", "CC0"]).exits(0);
+        ran.says("SCL-LLE weights, weights_1");
+        let list = desk.run(&["models", "list", "--json"]).exits(0).json();
+        assert_eq!(
+            (&list[1]["name"], &list[1]["place"]),
+            (&"weights_1".into(), &"imported".into())
+        );
+        assert_eq!(content_of(&desk, "weights_1"), built_in().content_hash(), "{container:?}");
+        let header = desk.run(&["models", "show", "weights_1", "--json"]).exits(0).json();
+        let header = &header["header"];
+        assert_eq!((&header["licence"], &header["method"]), (&"CC0".into(), &"scl-lle".into()));
+        assert_eq!(header["source_file"], "Weights_1.pth");
+        let ran = desk.run(&["models", "verify"]).exits(0);
+        assert!(ran.text().contains("weights_1: ok, content as stated"), "{}", ran.text());
+        // Twice under one name is an error, under another it is not.
+        let ran = desk.run(&["models", "import", "Weights_1.pth"]).exits(2);
+        ran.fails_once(&["weights_1.safetensors: the file exists"]);
+        desk.run(&["models", "import", "Weights_1.pth", "-n", "second"]).exits(0);
+    }
+}
+
+#[test]
+fn weights_of_every_kind_give_the_same_picture() {
+    let mut desk = Desk::with("photo.png", &dark(Format::Png, 1));
+    for container in CONTAINERS {
+        let name = format!("{container:?}.pth");
+        desk.add(&name, &checkpoint(&built_in(), container));
+    }
+    desk.run(&["photo.png"]).exits(0);
+    let expected = desk.read("photo-bright.png");
+    desk.run(&["models", "import", "Zip.pth", "-n", "imported"]).exits(0);
+    for weights in ["Legacy.pth", "Zip.pth", "imported", "scl-lle"] {
+        desk.run(&["photo.png", "--overwrite", "-w", weights]).exits(0);
+        assert!(desk.read("photo-bright.png") == expected, "{weights}");
+    }
+    other_weights(&desk, "other.safetensors");
+    desk.run(&["photo.png", "--overwrite", "-w", "other.safetensors"]).exits(0);
+    assert!(desk.read("photo-bright.png") != expected);
+}
+
+#[test]
+fn export_and_import_keep_the_content() {
+    let desk = Desk::new();
+    desk.run(&["models", "export", "scl-lle", "-o", "out/a.safetensors"]).exits(0);
+    desk.run(&["models", "import", "out/a.safetensors", "-n", "again"]).exits(0);
+    desk.run(&["models", "export", "again", "-o", "b.safetensors"]).exits(0);
+    desk.run(&["models", "import", "b.safetensors", "-o", "c d.safetensors"]).exits(0);
+    let hash = built_in().content_hash();
+    for name in ["out/a.safetensors", "again", "b.safetensors", "c d.safetensors"] {
+        assert_eq!(content_of(&desk, name), hash, "{name}");
+    }
+    let ran = desk.run(&["models", "export", "scl-lle", "-o", "b.safetensors"]).exits(2);
+    ran.fails_once(&["b.safetensors: the file exists"]);
+    assert_eq!(desk.files(""), ["b.safetensors", "c d.safetensors", "out/a.safetensors"]);
+}
+
+#[test]
+fn names_that_would_hide_or_leave_the_list_are_refused() {
+    let desk = Desk::new();
+    other_weights(&desk, "other.safetensors");
+    for name in ["scl-lle", "../up", "a/b", ".hidden", "", "a b"] {
+        let ran = desk.run(&["models", "import", "other.safetensors", "--name", name]).exits(2);
+        ran.fails_once(&[&format!("'{name}' is ")]);
+    }
+    let list = desk.run(&["models", "list", "--json"]).exits(0).json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_flipped_byte_is_noticed_by_every_command() {
+    let mut desk = Desk::with("photo.png", &dark(Format::Png, 1));
+    desk.run(&["models", "export", "scl-lle", "-o", "whole.safetensors"]).exits(0);
+    let mut bytes = desk.read("whole.safetensors");
+    let at = bytes.len() - 1000;
+    bytes[at] ^= 1;
+    desk.add("broken.safetensors", &bytes);
+    let commands: [(&[&str], i32); 5] = [
+        (&["models", "verify", "whole.safetensors", "broken.safetensors"], 1),
+        (&["models", "import", "broken.safetensors"], 2),
+        (&["models", "export", "broken.safetensors", "-o", "new.safetensors"], 2),
+        (&["models", "show", "broken.safetensors"], 2),
+        (&["photo.png", "-w", "broken.safetensors"], 2),
+    ];
+    for (arguments, code) in commands {
+        let ran = desk.run(arguments).exits(code);
+        ran.fails_once(&["broken.safetensors: expected content ", "found "]);
+    }
+    assert_eq!(desk.files("").len(), 3);
+}
+
+#[test]
+fn verify_tells_what_loading_does_not() {
+    let desk = Desk::new();
+    let mut weights = built_in();
+    weights.tensors.get_mut("e_conv3.bias").unwrap().values[5] = f32::NAN;
+    desk.put("nan.safetensors", &to_safetensors(&weights));
+    let mut weights = built_in();
+    // Curves that make everything black.
+    let curves = weights.tensors.get_mut("e_conv7.bias").unwrap();
+    curves.values.iter_mut().for_each(|value| *value = 100.0);
+    desk.put("dark.safetensors", &to_safetensors(&weights));
+    let cases = [
+        ("nan.safetensors", "non-finite values in e_conv3.bias"),
+        ("dark.safetensors", "a constant image of value 0.000"),
+        ("missing", "no such weights"),
+    ];
+    for (name, part) in cases {
+        desk.run(&["models", "verify", name]).exits(1).fails_once(&[name, part]);
+    }
+    let ran = desk.run(&["models", "verify", "nan.safetensors", "scl-lle"]).exits(1);
+    assert!(ran.text().starts_with("scl-lle: ok"), "the others are verified all the same");
+}
+
+#[test]
+fn an_unusable_file_in_the_list_is_listed_as_such() {
+    let desk = Desk::new();
+    other_weights(&desk, "other.safetensors");
+    desk.run(&["models", "import", "other.safetensors"]).exits(0);
+    let path = desk.models().join("other.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    assert!(from_safetensors(&whole).unwrap().header.contains_key("content_sha256"));
+    std::fs::write(&path, &whole[..100]).unwrap();
+    let list = desk.run(&["models", "list", "--json"]).exits(0).json();
+    assert!(list[1]["status"].as_str().unwrap().starts_with("unusable: "), "{list}");
+    desk.run(&["models", "verify"]).exits(1).fails_once(&["other.safetensors"]);
+}
