@@ -14,7 +14,7 @@ pub fn find(name: &str) -> Option<&'static MethodCard> {
     all().into_iter().find(|card| card.name == name)
 }
 
-/// Builds the network of the method `card` from weights.
+/// Builds the network of the method `card` from weights, for inference: in its fastest form.
 ///
 /// # Errors
 /// The tensors are not exactly those of the network.
@@ -24,7 +24,7 @@ pub fn load(
     device: &Device,
 ) -> Result<Box<dyn Network>, WeightsError> {
     match card.name {
-        "scl-lle" => Ok(Box::new(scl_lle::weights::read(weights, device)?)),
+        "scl-lle" => Ok(Box::new(scl_lle::fused::FusedCurveNetwork::read(weights, device)?)),
         other => unreachable!("{other} has no card"),
     }
 }

@@ -11,6 +11,8 @@ pub mod prelude;
 pub mod recipe;
 pub mod weights;
 
+pub use tapetum_kernels as kernels;
+
 pub use crate::{
     card::{MethodCard, SizeRule, Tiling},
     enhance::{EnhanceError, EnhanceOptions, EnhanceReport, Strength, enhance},

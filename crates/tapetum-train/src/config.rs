@@ -18,6 +18,9 @@ pub struct RunConfig {
     pub n_labelled: usize,
     /// Side of the square that a photograph contributes, in pixels.
     pub crop_px: u32,
+    /// Whether the channels of each dark crop are put in a random order: a network that sees every
+    /// order treats the channels alike, so that grey stays grey.
+    pub shuffle_channels: bool,
     /// Steps between checkpoints.
     pub checkpoint_every: usize,
     /// Steps between validations.

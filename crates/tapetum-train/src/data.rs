@@ -61,7 +61,8 @@ impl Data {
         let low = (0..config.n_low).map(|_| {
             let raster = pick(&self.low, &mut random);
             let crop = random_crop(raster, config.crop_px, &mut random);
-            flipped(srgb(raster, crop), random.random())
+            let crop = flipped(srgb(raster, crop), random.random());
+            permuted(crop, permutation(config, &mut random))
         });
         let low = tensor(&low.collect::<Vec<_>>(), device);
         let labelled = (config.n_labelled > 0 && !self.labelled.is_empty())
@@ -95,7 +96,8 @@ impl Data {
             let [lowest, highest] = self.exposure.map(f32::ln);
             let exposure = (lowest + (highest - lowest) * random.random::<f32>()).exp();
             let flip = random.random();
-            images.push(flipped(darkened(&srgb(image, crop), exposure), flip));
+            let darkened = flipped(darkened(&srgb(image, crop), exposure), flip);
+            images.push(permuted(darkened, permutation(config, random)));
             let classes = flipped(srgb(label, crop), flip);
             let (classes, _) = classes.pixels.as_chunks::<3>();
             labels.extend(classes.iter().map(|pixel| (pixel[0] * 255.0).round() as i64));
@@ -161,6 +163,19 @@ fn flipped(image: Image<Srgb>, flip: bool) -> Image<Srgb> {
     let rows = image.pixels.chunks_exact(width * 3);
     let pixels = rows.flat_map(|row| row.chunks_exact(3).rev().flatten().copied()).collect();
     Image::new(image.width(), image.height(), pixels)
+}
+
+/// Which channel becomes red, green and blue: each order is as likely where the recipe shuffles.
+fn permutation(config: &RunConfig, random: &mut ChaCha8Rng) -> [usize; 3] {
+    const ORDERS: [[usize; 3]; 6] =
+        [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    if config.shuffle_channels { *pick(&ORDERS, random) } else { ORDERS[0] }
+}
+
+fn permuted(mut image: Image<Srgb>, order: [usize; 3]) -> Image<Srgb> {
+    let (pixels, _) = image.pixels.as_chunks_mut::<3>();
+    pixels.iter_mut().for_each(|pixel| *pixel = order.map(|channel| pixel[channel]));
+    image
 }
 
 /// Less light: linear values times `exposure`, back to sRGB.

@@ -8,6 +8,7 @@
 //! | paper or authors' code | here |
 //! | --- | --- |
 //! | curve network, `lowlight_model.py` | [`network::CurveNetwork`] |
+//! | the same, fused for the CPU | [`fused::FusedCurveNetwork`] |
 //! | curve in eight steps, `lowlight_model.py` | [`tapetum_nn::ops::apply_curves`] |
 //! | smooth curves `L_tv`, `Myloss.py` | [`losses::curve_smoothness`] |
 //! | grey world `L_col`, `Myloss.py` | [`losses::color_constancy`] |
@@ -24,6 +25,7 @@
 //!   segmentation) are not part of this recipe yet.
 //! - The colour term's square root is guarded at zero, where its gradient is undefined.
 
+pub mod fused;
 pub mod losses;
 pub mod network;
 pub mod training;
@@ -42,6 +44,7 @@ pub static CARD: MethodCard = MethodCard {
     size_rule: SizeRule::Any,
     // Seven 3x3 convolutions in a row.
     tiling: Tiling::Exact { receptive_field_px: 7 },
-    working_bytes_per_pixel: 1600,
+    // Images of the tile before, after and in between, as floats; the fused network adds next to nothing.
+    working_bytes_per_pixel: 200,
     default_weights: "scl-lle",
 };

@@ -1,6 +1,6 @@
 //! Promises that every method keeps, whatever its weights.
 
-use tapetum_image::{Channels, ColorConversion, Raster, Samples};
+use tapetum_image::{Channels, ColorConversion, Image, Raster, Samples, Srgb};
 use tapetum_methods::{all, find, load};
 use tapetum_nn::{
     EnhanceOptions, Network, Strength, Tiling, Weights, enhance,
@@ -78,6 +78,25 @@ fn tiles_equal_the_whole_image_as_the_card_promises() {
         let differences = all(&whole).into_iter().zip(all(&tiled)).map(|(a, b)| (a - b).abs());
         let peak = differences.fold(0.0, f32::max);
         assert!(peak <= 1e-5, "{}: {peak}", card.name);
+    }
+}
+
+#[test]
+fn the_way_of_images_equals_the_way_of_tensors() {
+    let device = Device::flex();
+    for network in networks() {
+        for (width, height) in [(1, 1), (3, 40), (211, 17), (30, 140)] {
+            let image = Image::<Srgb>::new(width, height, wave((width * height * 3) as usize));
+            let shape = [1, height as usize, width as usize, 3];
+            let tensor =
+                Tensor::<4>::from_data(TensorData::new(image.pixels.clone(), shape), &device);
+            let expected = network.enhance(tensor.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
+            let expected = TensorValues::of(expected).values;
+            let found = network.enhance_image(&image, &device).pixels;
+            let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+            let peak = differences.fold(0.0, f32::max);
+            assert!(peak <= 1e-5, "{} {width}x{height}: {peak}", network.card().name);
+        }
     }
 }
 

@@ -6,14 +6,14 @@ mod tile_tensor;
 mod tiles;
 
 use burn::tensor::Device;
-use tapetum_image::{ColorConversion, Image, Native, Raster, Srgb};
+use tapetum_image::{ColorConversion, Image, Native, Raster, Rect, Srgb};
 use thiserror::Error;
 
+pub(crate) use self::tile_tensor::{from_tensor, to_tensor};
 pub use self::{exposure::Exposure, strength::Strength};
 use self::{
     exposure::{luma, measure},
     strength::Blend,
-    tile_tensor::{from_tensor, to_tensor},
     tiles::Tile,
 };
 use crate::network::Network;
@@ -129,7 +129,7 @@ pub fn enhance(
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
     let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
     let blend = Blend::decide(options.strength, &exposure, &preview, |preview| {
-        from_tensor(network.enhance(to_tensor(preview, device)), preview.rect())
+        network.enhance_image(preview, device)
     });
     drop(preview);
     let mut report = EnhanceReport {
@@ -170,8 +170,7 @@ fn enhance_tile(
     device: &Device,
 ) -> Result<EnhancedTile, EnhanceError> {
     let padded = conversion.to_srgb(&raster.read_rgb(tile.padded));
-    let output = network.enhance(to_tensor(&padded, device));
-    let output = from_tensor(output, tile.core_in_padded());
+    let output = cropped(&network.enhance_image(&padded, device), tile.core_in_padded());
     if output.pixels.iter().any(|value| !value.is_finite()) {
         return Err(EnhanceError::NonFiniteOutput { x: tile.core.x, y: tile.core.y });
     }
@@ -184,6 +183,14 @@ fn enhance_tile(
     let pixels = native.pixels.iter().zip(change).map(|(value, change)| value + change).collect();
     let native = Image::new(tile.core.width, tile.core.height, pixels);
     Ok(EnhancedTile { srgb, native })
+}
+
+fn cropped(image: &Image<Srgb>, rect: Rect) -> Image<Srgb> {
+    let rows = image.pixels.chunks_exact(image.width() as usize * 3);
+    let rows = rows.skip(rect.y as usize).take(rect.height as usize);
+    let start = rect.x as usize * 3;
+    let pixels = rows.flat_map(|row| &row[start..start + rect.width as usize * 3]);
+    Image::new(rect.width, rect.height, pixels.copied().collect())
 }
 
 /// What the guards need to know about the whole result.
