@@ -1,0 +1,10 @@
+//! What the library promises from file to file; every picture is generated.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod pictures;
+
+mod light;
+mod nothing_lost;
+mod orientation;
+mod sizes;
