@@ -126,7 +126,7 @@ fn what_a_killed_run_left_is_removed() {
     desk.put("out/.tapetum-ab.part", b"half");
     desk.put("out/0/.tapetum-cd.part", b"half");
     desk.put("out/0/mine.part", b"not ours");
-    assert_eq!(desk.command(&RESUME).status().unwrap().code(), Some(0));
+    assert_eq!(desk.command(&RESUME).output().unwrap().status.code(), Some(0));
     assert_eq!(desk.unfinished(), ["out/0/mine.part"]);
 }
 

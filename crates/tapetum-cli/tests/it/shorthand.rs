@@ -102,7 +102,7 @@ fn this_folder_gets_a_folder_beside_it() {
     let desk = tree();
     let mut command = desk.command(&["."]);
     command.current_dir(desk.path("photos"));
-    assert!(command.status().unwrap().success());
+    assert!(command.output().unwrap().status.success());
     desk.check();
     assert_eq!(desk.outputs("photos-bright").len(), 5);
 }
