@@ -30,6 +30,10 @@ pub(crate) const XMP_BYTES_MAX: usize = SEGMENT_BYTES_MAX - segments::XMP_PREFIX
 /// The largest ICC profile: 254 numbered chunks.
 pub(crate) const ICC_BYTES_MAX: usize = 254 * (SEGMENT_BYTES_MAX - 14);
 
+/// Up to this many pixels, files are made a few percent smaller by tables of their own, for which the
+/// encoder holds all coefficients at once: six bytes a pixel.
+const OPTIMISED_PIXELS_MAX: u64 = 32_000_000;
+
 /// Reads grey and RGB as they are, CMYK and YCCK as RGB.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Found, ImageError> {
     let Segments { frame, mut metadata, mut warnings, is_adobe, n_scans, mut coded } =
@@ -121,7 +125,8 @@ pub(crate) fn encode(
     // With subsampled colour, optimised tables would put each component into a scan of its own:
     // lawful, but more than some decoders get right.
     let is_full_resolution = encoder.sampling_factor() == SamplingFactor::F_1_1;
-    encoder.set_optimized_huffman_tables(is_full_resolution);
+    let is_small = u64::from(pixels.width) * u64::from(pixels.height) <= OPTIMISED_PIXELS_MAX;
+    encoder.set_optimized_huffman_tables(is_full_resolution && is_small);
     let wrong = |error| ImageError::encode(Format::Jpeg, error);
     for (number, segment) in application_segments(metadata) {
         encoder.add_app_segment(number, segment).map_err(wrong)?;
