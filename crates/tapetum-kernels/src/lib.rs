@@ -1,6 +1,6 @@
 //! Fast CPU kernels for networks, on plain slices.
 //!
-//! Every kernel is written once over [`lanes::Lanes`] and compiled for each instruction set; which one
+//! Every kernel is written once over vectors of lanes and compiled for each instruction set; which one
 //! runs is decided at run time. Images are row-major with interleaved channels (NHWC).
 
 mod bands;
