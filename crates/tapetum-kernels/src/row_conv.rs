@@ -103,7 +103,7 @@ unsafe fn row_avx512(conv: &PackedConv, sources: &[SourceRows], width: usize, ou
 #[target_feature(enable = "avx2,fma")]
 unsafe fn row_avx2(conv: &PackedConv, sources: &[SourceRows], width: usize, output: *mut f32) {
     // SAFETY: the caller's promise.
-    unsafe { row::<std::arch::x86_64::__m256, 3, 4>(conv, sources, width, output) }
+    unsafe { row::<std::arch::x86_64::__m256, 2, 4>(conv, sources, width, output) }
 }
 
 /// A row in tiles of `PIXELS` pixels, whose 32 channels stay in `PIXELS x BLOCKS` registers while
