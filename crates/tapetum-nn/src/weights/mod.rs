@@ -54,6 +54,11 @@ impl Weights {
     /// Reads a weight file of any known format, decided by content: safetensors, or a PyTorch
     /// checkpoint (zip or legacy) through the restricted reader. Denormal-small values are flushed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let found = bytes.len() as u64;
+        if found > FILE_BYTES_MAX {
+            let name = "file size in bytes";
+            return Err(WeightsError::Limit { name, limit: FILE_BYTES_MAX, found });
+        }
         let mut weights = if torch::is_checkpoint(bytes) {
             torch::from_checkpoint(bytes)?
         } else {

@@ -5,18 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{FILE_BYTES_MAX, TensorValues, Weights, WeightsError};
+use super::{TensorValues, Weights, WeightsError};
 
 /// Reads a safetensors file; 16-bit and 64-bit floats are converted to `f32`.
 pub fn from_safetensors(bytes: &[u8]) -> Result<Weights, WeightsError> {
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        let found = bytes.len() as u64;
-        return Err(WeightsError::Limit {
-            name: "file size in bytes",
-            limit: FILE_BYTES_MAX,
-            found,
-        });
-    }
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| bad(&e.to_string()))?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| bad(&e.to_string()))?;
     let mut weights = Weights::default();

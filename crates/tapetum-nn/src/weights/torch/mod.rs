@@ -9,7 +9,7 @@ mod state_dict;
 mod storage;
 mod zip_archive;
 
-use super::{FILE_BYTES_MAX, Weights, WeightsError};
+use super::{Weights, WeightsError};
 
 /// Whether the bytes start like a checkpoint of either container.
 pub fn is_checkpoint(bytes: &[u8]) -> bool {
@@ -20,13 +20,5 @@ pub fn is_checkpoint(bytes: &[u8]) -> bool {
 /// `params_ema`, `params`, `state_dict`, `model_state_dict`, `model_state` or `model`; a
 /// `module.` prefix is stripped.
 pub fn from_checkpoint(bytes: &[u8]) -> Result<Weights, WeightsError> {
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        let found = bytes.len() as u64;
-        return Err(WeightsError::Limit {
-            name: "file size in bytes",
-            limit: FILE_BYTES_MAX,
-            found,
-        });
-    }
     if zip_archive::is_zip(bytes) { zip_archive::read(bytes) } else { legacy::read(bytes) }
 }
