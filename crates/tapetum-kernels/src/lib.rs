@@ -7,6 +7,7 @@ mod bands;
 mod curves;
 mod instructions;
 mod lanes;
+mod math;
 mod row_conv;
 
 pub use crate::{

@@ -1,6 +1,9 @@
 //! One row of a 3x3 convolution with 32 output channels.
 
-use crate::{instructions::Instructions, lanes::Lanes};
+use crate::{
+    instructions::{Instructions, Kernel},
+    lanes::Lanes,
+};
 
 /// Output channels of one pass; layers with fewer are padded with zero weights.
 pub(crate) const N_OUT: usize = 32;
@@ -64,7 +67,6 @@ impl PackedConv {
         width: usize,
         output: &mut [f32],
     ) {
-        assert!(instructions.is_available(), "{} is not there", instructions.name());
         let n_weights: usize = sources.iter().map(|source| 9 * source.n_channels).sum();
         assert_eq!(self.weights.len(), n_weights, "weights for these sources");
         for source in sources {
@@ -75,35 +77,32 @@ impl PackedConv {
             );
         }
         assert!(output.len() >= width * N_OUT, "room for {width} pixels");
-        // SAFETY: the instruction set is there, and the lengths were checked above.
-        unsafe {
-            match instructions {
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512 => row_avx512(self, sources, width, output.as_mut_ptr()),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx2 => row_avx2(self, sources, width, output.as_mut_ptr()),
-                _ => row::<[f32; 8], 2, 4>(self, sources, width, output.as_mut_ptr()),
-            }
-        }
+        // SAFETY: the lengths were checked above.
+        instructions.run(Row { conv: self, sources, width, output: output.as_mut_ptr() });
     }
 }
 
-/// # Safety
-/// As [`row`], and the machine has AVX-512 F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn row_avx512(conv: &PackedConv, sources: &[SourceRows], width: usize, output: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe { row::<std::arch::x86_64::__m512, 12, 2>(conv, sources, width, output) }
+struct Row<'a> {
+    conv: &'a PackedConv,
+    sources: &'a [SourceRows<'a>],
+    width: usize,
+    output: *mut f32,
 }
 
-/// # Safety
-/// As [`row`], and the machine has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn row_avx2(conv: &PackedConv, sources: &[SourceRows], width: usize, output: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe { row::<std::arch::x86_64::__m256, 2, 4>(conv, sources, width, output) }
+impl Kernel for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        let Self { conv, sources, width, output } = self;
+        // SAFETY: the caller checked the lengths.
+        unsafe {
+            match V::N {
+                16 => row::<V, 12, 2>(conv, sources, width, output),
+                _ => row::<V, 2, 4>(conv, sources, width, output),
+            }
+        }
+    }
 }
 
 /// A row in tiles of `PIXELS` pixels, whose 32 channels stay in `PIXELS x BLOCKS` registers while
@@ -144,7 +143,7 @@ unsafe fn pixels<V: Lanes, const PIXELS: usize, const BLOCKS: usize>(
     x: usize,
     output: *mut f32,
 ) {
-    const { assert!(BLOCKS * V::N == N_OUT) }
+    debug_assert_eq!(BLOCKS * V::N, N_OUT);
     // SAFETY: the window of pixel `x + PIXELS - 1` ends with the row's last pixel at most, and the
     // packed weights hold one entry for each source, tap and channel, in this order.
     unsafe {
