@@ -28,14 +28,8 @@ pub(crate) unsafe fn exp<V: Lanes>(x: V) -> V {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     // (e^r - 1 - r) / r² on ±ln 2 / 2 (Cephes `expf`).
-    const TERMS: [f32; 6] = [
-        1.987_569_1e-4,
-        1.398_2e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        5e-1,
-    ];
+    const TERMS: [f32; 6] =
+        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
     unsafe {
         let x = x.max(V::splat(-87.336_54)).min(V::splat(88.029_69));
         let whole = x.mul(V::splat(std::f32::consts::LOG2_E)).round();
@@ -106,8 +100,7 @@ pub(crate) unsafe fn softplus<V: Lanes>(x: V) -> V {
 #[inline(always)]
 pub(crate) unsafe fn normal<V: Lanes>(x: V) -> (V, V) {
     // erfc(z) = e^(-z²) (a₁ t + … + a₅ t⁵), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26).
-    const TERMS: [f32; 6] =
-        [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6, 0.0];
+    const TERMS: [f32; 6] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6, 0.0];
     const P: f32 = 0.327_591_1;
     unsafe {
         let zero = V::splat(0.0);

@@ -1,3 +1,4 @@
 //! Tests of the kernels against plain loops.
 
 mod bands;
+mod conv;

@@ -1,0 +1,154 @@
+//! Register tiles: a few neighbouring pixels times one or two registers of output channels.
+
+use super::Precision;
+use crate::{activation::Activation, instructions::Kernel, lanes::Lanes};
+
+/// A row of pixels of one panel.
+#[derive(Clone, Copy)]
+pub(super) struct TileRow<'a> {
+    /// The first pixel's first word.
+    pub(super) window: *const f32,
+    /// Words between pixels.
+    pub(super) pixel_stride: usize,
+    /// Stretches of words that a pixel reads: start and length.
+    pub(super) runs: &'a [(usize, usize)],
+    /// One register list for each word of the runs.
+    pub(super) weights: *const f32,
+    /// What the sums start from, a panel of values.
+    pub(super) bias: *const f32,
+    pub(super) n_pixels: usize,
+    pub(super) n_registers: usize,
+    /// Channels of the panel that are written.
+    pub(super) n_out: usize,
+    /// The first pixel's first channel of the panel.
+    pub(super) output: *mut f32,
+    /// Values between pixels.
+    pub(super) output_stride: usize,
+    /// Applied where it costs next to nothing: the identity and both ReLUs.
+    pub(super) activation: Activation,
+    pub(super) precision: Precision,
+}
+
+/// Whether [`TileRow`] applies it.
+pub(super) fn is_applied_by_tiles(activation: Activation) -> bool {
+    matches!(activation, Activation::Identity | Activation::Relu | Activation::LeakyRelu(_))
+}
+
+impl Kernel for TileRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (self.precision, self.n_registers) {
+                (Precision::F32, 2) => row::<V, 2, false>(&self),
+                (Precision::F32, _) => row::<V, 1, false>(&self),
+                (Precision::Bf16, 2) => row::<V, 2, true>(&self),
+                (Precision::Bf16, _) => row::<V, 1, true>(&self),
+            }
+        }
+    }
+}
+
+/// The widest tiles that the registers hold, then narrower ones for the rest.
+///
+/// # Safety
+/// The machine has the lanes' instruction set; the window holds all runs of all pixels, the weights a
+/// panel for each of their words, the output its pixels.
+#[inline(always)]
+unsafe fn row<V: Lanes, const REGISTERS: usize, const PAIRS: bool>(row: &TileRow) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match V::N_ACCUMULATORS {
+            24 => tiles::<V, 12, 4, REGISTERS, PAIRS>(row),
+            12 => tiles::<V, 6, 2, REGISTERS, PAIRS>(row),
+            _ => tiles::<V, 2, 1, REGISTERS, PAIRS>(row),
+        }
+    }
+}
+
+/// # Safety
+/// See [`row`].
+#[inline(always)]
+unsafe fn tiles<
+    V: Lanes,
+    const WIDE: usize,
+    const NARROW: usize,
+    const REGISTERS: usize,
+    const PAIRS: bool,
+>(
+    row: &TileRow,
+) {
+    let mut x = 0;
+    // SAFETY: no tile reaches beyond `n_pixels`.
+    unsafe {
+        while x + WIDE <= row.n_pixels {
+            tile::<V, WIDE, REGISTERS, PAIRS>(row, x);
+            x += WIDE;
+        }
+        while x + NARROW <= row.n_pixels {
+            tile::<V, NARROW, REGISTERS, PAIRS>(row, x);
+            x += NARROW;
+        }
+        while x < row.n_pixels {
+            tile::<V, 1, REGISTERS, PAIRS>(row, x);
+            x += 1;
+        }
+    }
+}
+
+/// # Safety
+/// See [`row`]; `x + PIXELS <= n_pixels`.
+#[inline(always)]
+unsafe fn tile<V: Lanes, const PIXELS: usize, const REGISTERS: usize, const PAIRS: bool>(
+    row: &TileRow,
+    x: usize,
+) {
+    let stride = row.pixel_stride;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bias: [V; REGISTERS] = std::array::from_fn(|idx| V::load(row.bias.add(idx * V::N)));
+        let mut sums = [bias; PIXELS];
+        let mut weights = row.weights;
+        for &(start, length) in row.runs {
+            let mut input = row.window.add(x * stride + start);
+            for _ in 0..length {
+                let weight: [V; REGISTERS] =
+                    std::array::from_fn(|idx| V::load(weights.add(idx * V::N)));
+                for (pixel, sums) in sums.iter_mut().enumerate() {
+                    let value = V::splat(*input.add(pixel * stride));
+                    for (sum, weight) in sums.iter_mut().zip(weight) {
+                        *sum = add_product::<V, PAIRS>(*sum, value, weight);
+                    }
+                }
+                weights = weights.add(REGISTERS * V::N);
+                input = input.add(1);
+            }
+        }
+        for (pixel, sums) in sums.into_iter().enumerate() {
+            for (idx, sum) in sums.into_iter().enumerate() {
+                let result = match row.activation {
+                    Activation::Relu => V::splat(0.0).max(sum),
+                    Activation::LeakyRelu(slope) => sum.if_positive(sum, sum.mul(V::splat(slope))),
+                    _ => sum,
+                };
+                let output = row.output.add((x + pixel) * row.output_stride + idx * V::N);
+                match row.n_out - idx * V::N {
+                    left if left < V::N => result.store_first(output, left),
+                    _ => result.store(output),
+                }
+            }
+        }
+    }
+}
+
+/// `sum + a b` of words that are numbers or pairs of numbers.
+///
+/// # Safety
+/// The machine has the lanes' instruction set.
+#[inline(always)]
+pub(super) unsafe fn add_product<V: Lanes, const PAIRS: bool>(sum: V, a: V, b: V) -> V {
+    // SAFETY: the caller's promise.
+    unsafe { if PAIRS { sum.add_pair_products(a, b) } else { sum.add_product(a, b) } }
+}
