@@ -2,16 +2,23 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use clap_complete::Shell;
-use tapetum::{Format, Strength};
+use tapetum::{
+    Format, Strength,
+    bench::{N_PIXELS_MAX, N_RUNS_MAX, Precision, SIDE_MAX, WORKS},
+};
 
 /// Words that may stand first; any other first argument is an input of `enhance`.
-pub(crate) const FIRST_WORDS: [&str; 12] = [
+pub(crate) const FIRST_WORDS: [&str; 13] = [
     "enhance",
     "methods",
     "models",
     "train",
+    "bench",
     "completions",
     "man",
     "help-markdown",
@@ -70,6 +77,8 @@ pub(crate) enum Command {
     Models(ModelsCommand),
     /// Train a recipe
     Train(TrainArguments),
+    /// Measure how fast this machine is
+    Bench(BenchArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -216,6 +225,71 @@ pub(crate) struct TrainArguments {
     pub(crate) note: Vec<(String, String)>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// What to measure; everything that computes in the precision if there are none
+    #[arg(value_name = "WORK", value_parser = works())]
+    pub(crate) works: Vec<String>,
+    /// List what can be measured: name, size, precisions
+    #[arg(short, long)]
+    pub(crate) list: bool,
+    /// Runs that count, after a few to warm up
+    #[arg(short, long, default_value_t = 15,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(N_RUNS_MAX)))]
+    pub(crate) runs: u16,
+    /// Numbers to compute in
+    #[arg(long, default_value = "f32")]
+    pub(crate) precision: PrecisionChoice,
+    /// Size of the picture; each has its own without it
+    #[arg(long, value_parser = parse_size, value_name = "WIDTHxHEIGHT")]
+    pub(crate) size: Option<(u32, u32)>,
+    /// Threads to compute on; the default is as many as the machine offers
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// A photograph to load, process and save instead of a made-up one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// Write what came out of the one work: little-endian 32-bit floats, row by row
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump: Option<PathBuf>,
+    /// Print a JSON object a line for each
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionChoice {
+    /// 32-bit floats
+    F32,
+    /// Products of 16-bit floats, summed in 32 bits
+    Bf16,
+}
+
+impl From<PrecisionChoice> for Precision {
+    fn from(choice: PrecisionChoice) -> Self {
+        match choice {
+            PrecisionChoice::F32 => Self::F32,
+            PrecisionChoice::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+fn works() -> PossibleValuesParser {
+    WORKS.iter().map(|work| PossibleValue::new(work.name).help(work.description)).into()
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=SIDE_MAX).contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    let fits = |&(width, height): &(u32, u32)| u64::from(width) * u64::from(height) <= N_PIXELS_MAX;
+    sides.filter(fits).ok_or_else(|| {
+        format!(
+            "expected a size such as 600x400, sides up to {SIDE_MAX} and {} megapixels together",
+            N_PIXELS_MAX / 1_000_000
+        )
+    })
+}
+
 fn parse_strength(text: &str) -> Result<Strength, String> {
     if text == "auto" {
         return Ok(Strength::Auto);
@@ -280,6 +354,11 @@ mod tests {
         assert_eq!(parse_bytes("1.5g"), Ok(3 << 29));
         for bad in ["", "G", "-1G", "nanM", "1X", "1e30"] {
             assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_size("600x400"), Ok((600, 400)));
+        assert_eq!(parse_size("16384x1"), Ok((16_384, 1)));
+        for bad in ["", "600", "x400", "600x0", "16385x1", "16384x16384", "600x400x3", "-1x1"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_strength("0.5"), Ok(Strength::Fixed(0.5)));
         for bad in ["", "1.01", "-0.1", "nan", "full"] {

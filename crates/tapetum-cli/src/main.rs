@@ -37,6 +37,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Methods(options) => commands::methods::run(&options),
         Command::Models(command) => commands::models::run(&command),
         Command::Train(options) => commands::train::run(&options),
+        Command::Bench(options) => commands::bench::run(&options, verbosity),
         Command::Completions { shell } => commands::generate::completions(shell),
         Command::Man => commands::generate::man(),
         Command::HelpMarkdown => commands::generate::markdown(),

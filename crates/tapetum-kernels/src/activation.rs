@@ -1,11 +1,32 @@
 //! Activation functions and their derivatives, as epilogues of other kernels and over slices.
 
 use crate::{
-    elementwise::{each, each_pair, for_chunk_pairs, for_chunks},
+    elementwise::{Binary, Unary, each, each_pair, for_chunk_pairs, for_chunks},
     instructions::{Instructions, Kernel},
     lanes::Lanes,
     math,
 };
+
+/// The expression once for every activation, which is then a constant, so that no loop branches on it.
+macro_rules! for_constant {
+    ($activation:expr, $constant:ident => $expression:expr) => {{
+        macro_rules! with {
+            ($value:expr) => {{
+                let $constant = $value;
+                $expression
+            }};
+        }
+        match $activation {
+            Activation::Identity => with!(Activation::Identity),
+            Activation::Relu => with!(Activation::Relu),
+            Activation::LeakyRelu(slope) => with!(Activation::LeakyRelu(slope)),
+            Activation::Tanh => with!(Activation::Tanh),
+            Activation::Sigmoid => with!(Activation::Sigmoid),
+            Activation::Silu => with!(Activation::Silu),
+            Activation::Gelu => with!(Activation::Gelu),
+        }
+    }};
+}
 
 /// A function of every value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,10 +170,78 @@ pub fn activation_gradient(
     });
 }
 
+impl Activation {
+    /// The activation of every value, written over it; nothing to do for [`Self::Identity`].
+    ///
+    /// # Safety
+    /// The machine has the lanes' instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn apply_in_place<V: Lanes>(self, values: &mut [f32]) {
+        let (pointer, n) = (values.as_mut_ptr(), values.len());
+        if self != Self::Identity {
+            // SAFETY: the caller's promise; reads and writes are those of one slice.
+            unsafe {
+                for_constant!(self, function => each::<V>(Apply(function), pointer, pointer, n));
+            }
+        }
+    }
+}
+
+/// An activation as a function.
+#[derive(Clone, Copy)]
+struct Apply(Activation);
+
+impl Unary for Apply {
+    #[inline(always)]
+    unsafe fn of<V: Lanes>(self, x: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.apply(x) }
+    }
+}
+
+/// The gradient of an activation's input as a function of the input and the output's gradient.
+#[derive(Clone, Copy)]
+struct ApplyGradient(Activation);
+
+impl Binary for ApplyGradient {
+    #[inline(always)]
+    unsafe fn of<V: Lanes>(self, x: V, gradient: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.gradient_from_input(x, gradient) }
+    }
+}
+
+/// The gradient of the activation's input, written over the input.
+pub(crate) fn activation_gradient_in_place(
+    instructions: Instructions,
+    activation: Activation,
+    values: &mut [f32],
+    output_gradient: &[f32],
+) {
+    for_chunks(output_gradient, values, |gradient, values| {
+        instructions.run(GradientInPlace { activation, gradient, values });
+    });
+}
+
 struct Activate<'a> {
     activation: Activation,
     input: &'a [f32],
     output: &'a mut [f32],
+}
+
+impl Kernel for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        let (input, output, n) = (self.input.as_ptr(), self.output.as_mut_ptr(), self.input.len());
+        // SAFETY: the caller's promise; the lengths are equal.
+        unsafe {
+            for_constant!(self.activation, function => {
+                each::<V>(Apply(function), input, output, n);
+            });
+        }
+    }
 }
 
 struct Gradient<'a> {
@@ -162,67 +251,48 @@ struct Gradient<'a> {
     output: &'a mut [f32],
 }
 
-/// The same expression with the activation as a constant, so that no loop branches on it.
-macro_rules! for_constant {
-    ($activation:ident => $expression:expr) => {{
-        use Activation as A;
-        match $activation {
-            A::Identity => {
-                let $activation = A::Identity;
-                $expression
-            }
-            A::Relu => {
-                let $activation = A::Relu;
-                $expression
-            }
-            A::LeakyRelu(slope) => {
-                let $activation = A::LeakyRelu(slope);
-                $expression
-            }
-            A::Tanh => {
-                let $activation = A::Tanh;
-                $expression
-            }
-            A::Sigmoid => {
-                let $activation = A::Sigmoid;
-                $expression
-            }
-            A::Silu => {
-                let $activation = A::Silu;
-                $expression
-            }
-            A::Gelu => {
-                let $activation = A::Gelu;
-                $expression
-            }
-        }
-    }};
-}
-
-impl Kernel for Activate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Lanes>(self) {
-        let Self { activation, input, output } = self;
-        // SAFETY: the caller's promise; the lengths are equal.
-        unsafe {
-            for_constant!(activation => each::<V>(input, output, |x| activation.apply(x)));
-        }
-    }
-}
-
 impl Kernel for Gradient<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Self { activation, input, gradient, output } = self;
+        let inputs = [self.input.as_ptr(), self.gradient.as_ptr()];
+        let (output, n) = (self.output.as_mut_ptr(), self.input.len());
         // SAFETY: the caller's promise; the lengths are equal.
-        unsafe {
-            for_constant!(activation => {
-                each_pair::<V>(input, gradient, output, |x, g| activation.gradient_from_input(x, g));
-            });
-        }
+        unsafe { gradients::<V>(self.activation, inputs, output, n) }
+    }
+}
+
+struct GradientInPlace<'a> {
+    activation: Activation,
+    gradient: &'a [f32],
+    values: &'a mut [f32],
+}
+
+impl Kernel for GradientInPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        let (values, n) = (self.values.as_mut_ptr(), self.values.len());
+        // SAFETY: the caller's promise; the lengths are equal.
+        unsafe { gradients::<V>(self.activation, [values, self.gradient.as_ptr()], values, n) }
+    }
+}
+
+/// # Safety
+/// As [`each_pair`].
+#[inline(always)]
+unsafe fn gradients<V: Lanes>(
+    activation: Activation,
+    inputs: [*const f32; 2],
+    output: *mut f32,
+    n: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for_constant!(activation, function => {
+            each_pair::<V>(ApplyGradient(function), inputs, output, n);
+        });
     }
 }

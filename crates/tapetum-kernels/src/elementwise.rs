@@ -57,52 +57,69 @@ pub(crate) fn for_chunk_pairs(
     chunks.for_each(|(output, (a, b))| operation(a, b, output));
 }
 
-/// `output = operation(a)`, register by register.
+/// A function of a value. A trait rather than a closure, as only functions can be marked
+/// `#[inline(always)]`, without which they would not be compiled for the instruction set.
+pub(crate) trait Unary: Copy {
+    /// # Safety
+    /// The machine has the lanes' instruction set.
+    unsafe fn of<V: Lanes>(self, a: V) -> V;
+}
+
+/// A function of two values; see [`Unary`].
+pub(crate) trait Binary: Copy {
+    /// # Safety
+    /// The machine has the lanes' instruction set.
+    unsafe fn of<V: Lanes>(self, a: V, b: V) -> V;
+}
+
+/// `output = function(a)`, register by register.
 ///
 /// # Safety
-/// The machine has the lanes' instruction set, and the slices are equally long.
+/// The machine has the lanes' instruction set, `a` can be read and `output` written `n` times; they may
+/// be the same.
 #[inline(always)]
-pub(crate) unsafe fn each<V: Lanes>(a: &[f32], output: &mut [f32], operation: impl Fn(V) -> V) {
-    debug_assert_eq!(a.len(), output.len());
-    let n_whole = a.len() / V::N * V::N;
-    let n_rest = a.len() - n_whole;
-    let (a, output) = (a.as_ptr(), output.as_mut_ptr());
-    // SAFETY: `idx + V::N` is at most the length, and the rest ends there.
+pub(crate) unsafe fn each<V: Lanes>(
+    function: impl Unary,
+    a: *const f32,
+    output: *mut f32,
+    n: usize,
+) {
+    let n_whole = n / V::N * V::N;
+    let n_rest = n - n_whole;
+    // SAFETY: `idx + V::N` is at most `n`, and the rest ends there.
     unsafe {
         for idx in (0..n_whole).step_by(V::N) {
-            operation(V::load(a.add(idx))).store(output.add(idx));
+            function.of(V::load(a.add(idx))).store(output.add(idx));
         }
         if n_rest > 0 {
-            let result = operation(V::load_first(a.add(n_whole), n_rest));
+            let result = function.of(V::load_first(a.add(n_whole), n_rest));
             result.store_first(output.add(n_whole), n_rest);
         }
     }
 }
 
-/// `output = operation(a, b)`, register by register.
+/// `output = function(a, b)`, register by register.
 ///
 /// # Safety
-/// The machine has the lanes' instruction set, and the slices are equally long.
+/// As [`each`], for both inputs.
 #[inline(always)]
 pub(crate) unsafe fn each_pair<V: Lanes>(
-    a: &[f32],
-    b: &[f32],
-    output: &mut [f32],
-    operation: impl Fn(V, V) -> V,
+    function: impl Binary,
+    [a, b]: [*const f32; 2],
+    output: *mut f32,
+    n: usize,
 ) {
-    debug_assert!(a.len() == output.len() && b.len() == output.len());
-    let n_whole = a.len() / V::N * V::N;
-    let n_rest = a.len() - n_whole;
-    let (a, b, output) = (a.as_ptr(), b.as_ptr(), output.as_mut_ptr());
-    // SAFETY: `idx + V::N` is at most the length, and the rest ends there.
+    let n_whole = n / V::N * V::N;
+    let n_rest = n - n_whole;
+    // SAFETY: `idx + V::N` is at most `n`, and the rest ends there.
     unsafe {
         for idx in (0..n_whole).step_by(V::N) {
-            operation(V::load(a.add(idx)), V::load(b.add(idx))).store(output.add(idx));
+            function.of(V::load(a.add(idx)), V::load(b.add(idx))).store(output.add(idx));
         }
         if n_rest > 0 {
             let a = V::load_first(a.add(n_whole), n_rest);
             let b = V::load_first(b.add(n_whole), n_rest);
-            operation(a, b).store_first(output.add(n_whole), n_rest);
+            function.of(a, b).store_first(output.add(n_whole), n_rest);
         }
     }
 }
@@ -118,8 +135,11 @@ impl Kernel for Add<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
+        let inputs = [self.a.as_ptr(), self.b.as_ptr()];
         // SAFETY: the caller's promise; the lengths are equal.
-        unsafe { each_pair::<V>(self.a, self.b, self.output, |a, b| a.add(b)) }
+        unsafe {
+            each_pair::<V>(Sum { scale: None }, inputs, self.output.as_mut_ptr(), self.a.len())
+        }
     }
 }
 
@@ -134,20 +154,35 @@ impl Kernel for AddScaled<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Self { scale, a, output } = self;
-        let n_whole = a.len() / V::N * V::N;
-        let n_rest = a.len() - n_whole;
-        let (a, output) = (a.as_ptr(), output.as_mut_ptr());
-        // SAFETY: the lengths are equal; `idx + V::N` is at most that, and the rest ends there.
+        let output = self.output.as_mut_ptr();
+        let scale = Some(self.scale);
+        // SAFETY: the caller's promise; the lengths are equal.
         unsafe {
-            let scale = V::splat(scale);
-            for idx in (0..n_whole).step_by(V::N) {
-                let sum = V::load(output.add(idx)).add_product(scale, V::load(a.add(idx)));
-                sum.store(output.add(idx));
+            each_pair::<V>(
+                Sum { scale },
+                [output.cast_const(), self.a.as_ptr()],
+                output,
+                self.a.len(),
+            );
+        }
+    }
+}
+
+/// `a + scale * b`.
+#[derive(Clone, Copy)]
+struct Sum {
+    scale: Option<f32>,
+}
+
+impl Binary for Sum {
+    #[inline(always)]
+    unsafe fn of<V: Lanes>(self, a: V, b: V) -> V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.scale {
+                None => a.add(b),
+                Some(scale) => a.add_product(V::splat(scale), b),
             }
-            let (a, output) = (a.add(n_whole), output.add(n_whole));
-            let sum = V::load_first(output, n_rest).add_product(scale, V::load_first(a, n_rest));
-            sum.store_first(output, n_rest);
         }
     }
 }

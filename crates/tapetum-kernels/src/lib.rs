@@ -6,22 +6,51 @@
 mod activation;
 mod bands;
 mod buffer;
+mod channels;
 mod conv;
 mod curves;
+mod depthwise;
+mod depthwise_gradient;
 mod elementwise;
+mod gather;
+mod global_pool;
 mod instructions;
 mod lanes;
 mod math;
+mod max_pool;
+mod norm;
+mod peak;
+mod pool;
+mod resize;
 mod row_conv;
+mod scan;
+mod softmax;
+mod taps;
 
 pub use crate::{
     activation::{Activation, activate, activation_gradient},
     bands::{BandLayer, BandPlan},
+    buffer::Buffer,
     conv::{
         Compute, ConvShape, OutputGradient, PaddingMode, Precision, conv2d, conv2d_input_gradient,
         conv2d_weight_gradient,
     },
-    curves::apply_curves_to_row,
+    curves::{CurveGradients, CurveInputs, apply_curves_to_row, curve, curve_backward},
+    depthwise::{
+        DepthwiseGradients, DepthwiseInputs, DepthwiseShape, depthwise_conv,
+        depthwise_conv_backward,
+    },
     elementwise::{add, add_scaled},
+    global_pool::{global_average, global_average_backward, global_max, global_max_backward},
     instructions::Instructions,
+    max_pool::{max_pool, max_pool_backward},
+    norm::{LayerNorm, LayerNormGradients, layer_norm, layer_norm_backward},
+    peak::peak_flops,
+    pool::{PoolShape, average_pool, average_pool_backward},
+    resize::{Interpolation, ResizeShape, resize, resize_backward},
+    scan::{
+        ScanDirection, ScanGradients, ScanInputs, ScanShape, selective_scan,
+        selective_scan_backward, selective_scan_into,
+    },
+    softmax::{softmax, softmax_backward},
 };

@@ -84,7 +84,8 @@ impl ResizeShape {
 }
 
 fn weights(interpolation: Interpolation, shape: &ResizeShape) -> Gather {
-    let taps = |n_in: usize, n_out| Taps::new(n_out, |idx| taps_at(interpolation, idx, n_in, n_out));
+    let taps =
+        |n_in: usize, n_out| Taps::new(n_out, |idx| taps_at(interpolation, idx, n_in, n_out));
     Gather {
         rows: taps(shape.height, shape.output_height),
         columns: taps(shape.width, shape.output_width),

@@ -12,6 +12,7 @@
 //! # }
 //! ```
 
+pub mod bench;
 mod enhancer;
 mod error;
 mod model;

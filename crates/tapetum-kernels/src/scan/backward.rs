@@ -1,6 +1,6 @@
 //! The gradients of a panel of channels.
 
-use super::panel::{CHUNK, Channels, Chunk, Scan, SharedImage, copy, load_blocks};
+use super::panel::{CHUNK, Channels, Chunk, Scan, SharedImage, decays_of, load_blocks};
 use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes, math};
 
 /// Registers of a panel: the gradients of `B` and `C` are summed over a panel's registers before they
@@ -23,8 +23,6 @@ pub(super) struct BackwardScratch {
     states: Buffer,
     /// Gradients of the panel's parameters that this chunk adds: `[states + 2, lanes]`.
     parameters: Buffer,
-    /// Gradients of `B` and `C` at one position: `[states]`.
-    mixed: [Buffer; 2],
 }
 
 /// One panel of one image; gives the gradients of its parameters, `[states + 2, lanes]`: those of
@@ -62,18 +60,15 @@ impl BackwardPanel<'_> {
     fn start(&mut self) {
         let (n_states, n_lanes) = (self.scan.shape.states, self.channels.n_lanes);
         let n_panel_states = n_states * n_lanes;
-        let BackwardScratch { chunk, kept, record, y_gradient, slope, states, parameters, mixed } =
+        let BackwardScratch { chunk, kept, record, y_gradient, slope, states, parameters } =
             &mut *self.scratch;
         chunk.start(self.scan, self.channels);
-        kept.resized(self.scan.chunks().count() * n_panel_states);
+        kept.resized(self.scan.chunks().len() * n_panel_states);
         record.resized(CHUNK * 2 * n_panel_states);
         y_gradient.resized(CHUNK * n_lanes);
         slope.resized(CHUNK * n_lanes);
         states.resized(n_panel_states).fill(0.0);
         parameters.resized(n_panel_states + 2 * n_lanes);
-        for buffer in mixed {
-            buffer.resized(n_states);
-        }
     }
 
     /// Scans all but the last chunk and keeps the states before each.
@@ -157,13 +152,12 @@ impl BackwardPanel<'_> {
                 let drive: [V; BLOCKS] = load_blocks(chunk.drive.values().as_ptr().add(at));
                 for state in 0..n_states {
                     let input = V::splat(*inputs.add(position * n_states + state));
+                    let decay = decays_of(step, decays.add(state * BLOCKS * V::N));
                     for block in 0..BLOCKS {
                         let at = (state * BLOCKS + block) * V::N;
-                        let decay = step[block].mul(V::load(decays.add(at)));
-                        let decay = math::exp2_of_negative(decay);
-                        let carried = V::load(states.add(at)).mul(decay);
+                        let carried = V::load(states.add(at)).mul(decay[block]);
                         carried.add_product(drive[block], input).store(states.add(at));
-                        decay.store(record);
+                        decay[block].store(record);
                         carried.store(record.add(V::N));
                         record = record.add(2 * V::N);
                     }
@@ -178,7 +172,7 @@ impl BackwardPanel<'_> {
     unsafe fn step_back<V: Lanes>(&mut self, position: usize, pixel: usize) {
         let n_states = self.scan.shape.states;
         let n_lanes = BLOCKS * V::N;
-        let BackwardScratch { chunk, record, y_gradient, slope, states, parameters, mixed, .. } =
+        let BackwardScratch { chunk, record, y_gradient, slope, states, parameters, .. } =
             &mut *self.scratch;
         let record = record.values()[position * n_states * 2 * n_lanes..].as_ptr();
         let decays = chunk.decay.values().as_ptr();
@@ -187,7 +181,7 @@ impl BackwardPanel<'_> {
         let states = states.values_mut().as_mut_ptr();
         let parameters = parameters.values_mut().as_mut_ptr();
         let [input_gradients, output_gradients] =
-            mixed.each_mut().map(|buffer| buffer.values_mut().as_mut_ptr());
+            [self.input, self.output].map(|part| part.from(pixel * n_states).as_ptr());
         let at = position * n_lanes;
         unsafe {
             let zeros = [V::splat(0.0); BLOCKS];
@@ -204,8 +198,7 @@ impl BackwardPanel<'_> {
                     let decay = V::load(record.add(2 * at));
                     let carried = V::load(record.add(2 * at + V::N));
                     let value = carried.add_product(drive[block], input);
-                    let gradient_now =
-                        V::load(states.add(at)).add_product(gradient[block], output);
+                    let gradient_now = V::load(states.add(at)).add_product(gradient[block], output);
                     drive_gradient[block] = drive_gradient[block].add_product(gradient_now, input);
                     input_gradient = input_gradient.add_product(gradient_now, drive[block]);
                     output_gradient = output_gradient.add_product(gradient[block], value);
@@ -219,8 +212,6 @@ impl BackwardPanel<'_> {
                 *input_gradients.add(state) = input_gradient.sum();
                 *output_gradients.add(state) = output_gradient.sum();
             }
-            copy::<V>(input_gradients, self.input.as_ptr().add(pixel * n_states), n_states);
-            copy::<V>(output_gradients, self.output.as_ptr().add(pixel * n_states), n_states);
 
             let skip: [V; BLOCKS] = self.channels.load(self.scan.inputs.skip.as_ptr(), 0);
             let x: [V; BLOCKS] = load_blocks(chunk.x.values().as_ptr().add(at));
@@ -263,10 +254,10 @@ unsafe fn advance<V: Lanes>(chunk: &mut Chunk, n_states: usize, n_positions: usi
             let drive: [V; BLOCKS] = load_blocks(chunk.drive.values().as_ptr().add(at));
             for state in 0..n_states {
                 let input = V::splat(*inputs.add(position * n_states + state));
+                let decay = decays_of(step, decays.add(state * BLOCKS * V::N));
                 for block in 0..BLOCKS {
                     let at = (state * BLOCKS + block) * V::N;
-                    let decay = math::exp2_of_negative(step[block].mul(V::load(decays.add(at))));
-                    let carried = V::load(states.add(at)).mul(decay);
+                    let carried = V::load(states.add(at)).mul(decay[block]);
                     carried.add_product(drive[block], input).store(states.add(at));
                 }
             }

@@ -1,11 +1,11 @@
 //! The scan of a panel of channels.
 
-use super::panel::{CHUNK, Channels, Chunk, Scan, SharedImage, load_blocks};
-use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes, math};
+use super::panel::{CHUNK, Channels, Chunk, Scan, SharedImage, decays_of, load_blocks};
+use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes};
 
 /// Registers of a panel: each `B` and `C` that is read serves all of them, and their exponentials hide
 /// each other's latency.
-pub(super) const FORWARD_BLOCKS: usize = 2;
+pub(super) const FORWARD_BLOCKS: usize = 4;
 
 /// Buffers of a thread.
 #[derive(Debug, Default)]
@@ -103,10 +103,10 @@ unsafe fn advance<V: Lanes>(
             for state in 0..n_states {
                 let input = V::splat(*inputs.add(position * n_states + state));
                 let output = V::splat(*outputs.add(position * n_states + state));
+                let decay = decays_of(step, decays.add(state * BLOCKS * V::N));
                 for block in 0..BLOCKS {
                     let at = (state * BLOCKS + block) * V::N;
-                    let decay = math::exp2_of_negative(step[block].mul(V::load(decays.add(at))));
-                    let carried = V::load(states.add(at)).mul(decay);
+                    let carried = V::load(states.add(at)).mul(decay[block]);
                     let value = carried.add_product(drive[block], input);
                     value.store(states.add(at));
                     sum[block] = sum[block].add_product(value, output);

@@ -68,7 +68,8 @@ impl ScanDirection {
 
     /// The pixel, counted row by row, that is visited at `position`.
     fn pixel(self, shape: &ScanShape, position: usize) -> usize {
-        let column_major = |position| position % shape.height * shape.width + position / shape.height;
+        let column_major =
+            |position| position % shape.height * shape.width + position / shape.height;
         match self {
             Self::RowMajor => position,
             Self::ColumnMajor => column_major(position),

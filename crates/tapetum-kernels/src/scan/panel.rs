@@ -7,7 +7,7 @@ use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes, math};
 
 /// Positions of a chunk: enough that its states are worth keeping, few enough that the states of all
 /// its positions fit the second-level cache.
-pub(super) const CHUNK: usize = 32;
+pub(super) const CHUNK: usize = 64;
 
 /// The number of lanes of an instruction set.
 pub(super) struct LaneCount;
@@ -68,7 +68,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Chunks of positions, in the order of the scan.
-    pub(super) fn chunks(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + use<> {
+    pub(super) fn chunks(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + use<> {
         let length = self.shape.length();
         (0..length.div_ceil(CHUNK)).map(move |idx| idx * CHUNK..((idx + 1) * CHUNK).min(length))
     }
@@ -242,12 +244,31 @@ pub(super) unsafe fn load_blocks<V: Lanes, const BLOCKS: usize>(from: *const f32
     array::from_fn(|block| unsafe { V::load(from.add(block * V::N)) })
 }
 
+/// `exp(Δ A)` of one state.
+///
+/// # Safety
+/// The machine has the lanes' instruction set, and `decays` points to the state's `A log₂ e`.
+#[inline(always)]
+pub(super) unsafe fn decays_of<V: Lanes, const BLOCKS: usize>(
+    step: [V; BLOCKS],
+    decays: *const f32,
+) -> [V; BLOCKS] {
+    let mut exponents = step;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (block, exponent) in exponents.iter_mut().enumerate() {
+            *exponent = exponent.mul(V::load(decays.add(block * V::N)));
+        }
+        math::exp2_of_negative(exponents)
+    }
+}
+
 /// Copies a few values, register by register: a call would cost more than the copy.
 ///
 /// # Safety
 /// The machine has the lanes' instruction set; `count` values can be read and written.
 #[inline(always)]
-pub(super) unsafe fn copy<V: Lanes>(from: *const f32, to: *mut f32, count: usize) {
+unsafe fn copy<V: Lanes>(from: *const f32, to: *mut f32, count: usize) {
     let mut at = 0;
     // SAFETY: no more than `count` values.
     unsafe {

@@ -49,6 +49,11 @@ impl CurveNetwork {
     /// `low`: `[batch, 3, height, width]`, sRGB-encoded, 0..1; result: `[batch, 24, height, width]`,
     /// -1..1, negative where the image is to be brightened.
     pub fn curve_maps(&self, low: Tensor<4>) -> Tensor<4> {
+        ops::activate(self.raw_curve_maps(low), Activation::Tanh)
+    }
+
+    /// [`Self::curve_maps`] before their hyperbolic tangent.
+    pub fn raw_curve_maps(&self, low: Tensor<4>) -> Tensor<4> {
         let [conv1, conv2, conv3, conv4, conv5, conv6, conv7] = &self.layers;
         let x1 = conv1.forward(low, Activation::Relu);
         let x2 = conv2.forward(x1.clone(), Activation::Relu);
@@ -56,7 +61,7 @@ impl CurveNetwork {
         let x4 = conv4.forward(x3.clone(), Activation::Relu);
         let x5 = conv5.forward_of_two(x3, x4, Activation::Relu);
         let x6 = conv6.forward_of_two(x2, x5, Activation::Relu);
-        conv7.forward_of_two(x1, x6, Activation::Tanh)
+        conv7.forward_of_two(x1, x6, Activation::Identity)
     }
 }
 
@@ -66,8 +71,8 @@ impl Network for CurveNetwork {
     }
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
-        let curve_maps = self.curve_maps(low.clone());
-        ops::apply_curves(low, curve_maps)
+        let raw_curve_maps = self.raw_curve_maps(low.clone());
+        ops::apply_curves(low, raw_curve_maps)
     }
 
     fn n_parameters(&self) -> usize {

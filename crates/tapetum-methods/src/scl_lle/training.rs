@@ -101,8 +101,9 @@ impl Training {
             Some((images, labels)) => (Tensor::cat(vec![images, batch.low], 0), Some(labels)),
             None => (batch.low, None),
         };
-        let curve_maps = self.network.curve_maps(low.clone());
-        let enhanced = ops::apply_curves(low, curve_maps.clone());
+        let raw_curve_maps = self.network.raw_curve_maps(low.clone());
+        let curve_maps = ops::activate(raw_curve_maps.clone(), ops::Activation::Tanh);
+        let enhanced = ops::apply_curves(low, raw_curve_maps);
         let contrast = losses::brightness_contrast(
             enhanced.clone(),
             batch.positive,

@@ -6,7 +6,7 @@ use burn::{
 };
 
 use crate::{
-    ops::{self, Activation},
+    ops::{self, Activation, ConvOptions},
     weights::{TensorValues, WeightReader, Weights},
 };
 
@@ -55,7 +55,8 @@ impl Conv2d {
 
     /// See [`ops::conv2d`].
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
-        ops::conv2d(input, self.weight.val(), self.bias.val(), activation)
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        ops::conv2d(input, weight, bias, &self.options(), activation)
     }
 
     /// See [`ops::conv2d_of_two`].
@@ -65,6 +66,11 @@ impl Conv2d {
         second: Tensor<4>,
         activation: Activation,
     ) -> Tensor<4> {
-        ops::conv2d_of_two(first, second, self.weight.val(), self.bias.val(), activation)
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        ops::conv2d_of_two([first, second], weight, bias, &self.options(), activation)
+    }
+
+    fn options(&self) -> ConvOptions {
+        ConvOptions::same(self.weight.dims()[2])
     }
 }

@@ -1,56 +1,23 @@
-//! The operations that networks are written with. Each composes the engine's own operations; a
-//! faster kernel can take an operation's place here without touching a method.
+//! The operations that networks are written with. On the CPU, kernels of ours compute them and their
+//! gradients; elsewhere they are composed of the engine's own operations ([`composed`]).
+//!
+//! Images are `[batch, channels, height, width]`. The kernels keep the channels of a pixel side by side
+//! in memory, in tensors of this same shape, and take any memory order.
 
+pub mod composed;
+
+mod buffers;
+mod convolution;
 mod curves;
+mod operation;
+mod pointwise;
+mod precision;
 
-use burn::tensor::{Tensor, activation, module, ops::ConvOptions};
+pub use tapetum_kernels::{Activation, PaddingMode, Precision};
 
-pub use curves::apply_curves;
-
-/// What follows a convolution in the same operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    Identity,
-    /// `max(0, x)`.
-    Relu,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-/// Convolution with stride 1, zero padding that keeps the size, bias, then `activation`.
-///
-/// # Shapes
-/// `input`: `[batch, in, height, width]`; `weight`: `[out, in, kernel, kernel]` with an odd kernel;
-/// `bias`: `[out]`; result: `[batch, out, height, width]`.
-pub fn conv2d(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    activation: Activation,
-) -> Tensor<4> {
-    let [_, _, kernel_height, kernel_width] = weight.dims();
-    let padding = [kernel_height / 2, kernel_width / 2];
-    let options = ConvOptions::new([1, 1], padding, [1, 1], 1);
-    let output = module::conv2d(input, weight, Some(bias), options);
-    match activation {
-        Activation::Identity => output,
-        Activation::Relu => activation::relu(output),
-        Activation::Tanh => activation::tanh(output),
-    }
-}
-
-/// [`conv2d`] of the channel concatenation `first ‖ second`, first channels first.
-///
-/// # Shapes
-/// `first`: `[batch, a, height, width]`; `second`: `[batch, b, height, width]`;
-/// `weight`: `[out, a + b, kernel, kernel]`.
-pub fn conv2d_of_two(
-    first: Tensor<4>,
-    second: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    activation: Activation,
-) -> Tensor<4> {
-    conv2d(Tensor::cat(vec![first, second], 1), weight, bias, activation)
-}
+pub use self::{
+    convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
+    curves::apply_curves,
+    pointwise::activate,
+    precision::with_precision,
+};

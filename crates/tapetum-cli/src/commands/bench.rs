@@ -1,0 +1,222 @@
+//! `tapetum bench`: how fast this machine is at what the program does.
+
+use std::{fmt::Display, fs, path::Path, process::ExitCode};
+
+use serde_json::{Value, json};
+use tapetum::{
+    Limits,
+    bench::{
+        BenchError, Machine, Measurement, Options, Precision, WORKS, Work, measure,
+        n_threads_default, precision_name,
+    },
+};
+
+use super::generate::print;
+use crate::{
+    args::{BenchArguments, Verbosity},
+    failure::{Failure, Kind},
+    output::{Replace, write_whole},
+    report::tell,
+};
+
+pub(crate) fn run(arguments: &BenchArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    if arguments.list {
+        return list(arguments.json);
+    }
+    let works = chosen(arguments, verbosity);
+    if arguments.dump.is_some() && works.len() != 1 {
+        let message = format!("--dump expects one work, got {}", works.len());
+        return Err(Failure::new(Kind::Usage, message).with_hint("name the one to write out"));
+    }
+    let options = Options {
+        size: arguments.size,
+        photo: arguments.image.as_deref().map(read_photo).transpose()?,
+        n_runs: arguments.runs,
+    };
+    let n_threads = arguments.threads.map_or_else(n_threads_default, usize::from);
+    let machine = Machine::measure(n_threads, arguments.precision.into());
+    if !arguments.json {
+        print(format!("{}\n{}", machine_line(&machine), row(&HEADINGS)).as_bytes())?;
+    }
+    let mut n_unsteady = 0;
+    for work in works {
+        if verbosity > Verbosity::Quiet {
+            tell(format_args!("{}: measuring", work.name));
+        }
+        let measured = measure(work, &machine, &options).map_err(failure)?;
+        n_unsteady += usize::from(!measured.statistics.is_steady());
+        let line = match arguments.json {
+            true => format!("{}\n", as_json(work, &machine, &measured)),
+            false => as_row(work, &machine, &measured),
+        };
+        print(line.as_bytes())?;
+        if let Some(path) = &arguments.dump {
+            dump(path, &measured.output)?;
+        }
+    }
+    Ok(if n_unsteady == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn list(json: bool) -> Result<ExitCode, Failure> {
+    let line = |work: &Work| {
+        let precisions = work.precisions.iter().map(|precision| precision_name(*precision));
+        let precisions: Vec<_> = precisions.collect();
+        let (width, height) = work.size;
+        if json {
+            let value = json!({ "work": work.name, "description": work.description,
+                "width": width, "height": height, "precisions": precisions });
+            return format!("{value}\n");
+        }
+        let (size, precisions) = (format!("{width}x{height}"), precisions.join(", "));
+        format!("{:<15} {size:<10} {precisions:<10} {}\n", work.name, work.description)
+    };
+    print(WORKS.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// The works named, or all that compute in the precision.
+fn chosen(arguments: &BenchArguments, verbosity: Verbosity) -> Vec<&'static Work> {
+    if !arguments.works.is_empty() {
+        let find = |name: &String| Work::find(name).expect("the arguments allow no other name");
+        return arguments.works.iter().map(find).collect();
+    }
+    let precision = Precision::from(arguments.precision);
+    let (chosen, others): (Vec<_>, Vec<_>) =
+        WORKS.iter().partition(|work| work.precisions.contains(&precision));
+    if !others.is_empty() && verbosity > Verbosity::Quiet {
+        let names: Vec<_> = others.iter().map(|work| work.name).collect();
+        tell(format_args!("not in {}: {}", precision_name(precision), names.join(", ")));
+    }
+    chosen
+}
+
+fn read_photo(path: &Path) -> Result<Vec<u8>, Failure> {
+    let io = |error| Failure::io(Kind::File, path, &error);
+    let bytes_max = Limits::default().file_bytes_max;
+    let n_bytes = fs::metadata(path).map_err(io)?.len();
+    if n_bytes > bytes_max {
+        let message =
+            format!("{}: expected at most {bytes_max} bytes, got {n_bytes}", path.display());
+        return Err(Failure::new(Kind::File, message).with_hint("measure with a smaller file"));
+    }
+    fs::read(path).map_err(io)
+}
+
+fn failure(error: BenchError) -> Failure {
+    let kind = match error {
+        BenchError::Work(_) => Kind::File,
+        BenchError::Threads(_) => Kind::Environment,
+        _ => Kind::Usage,
+    };
+    let failure = Failure::new(kind, error.to_string());
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+fn dump(path: &Path, output: &[f32]) -> Result<(), Failure> {
+    let bytes: Vec<u8> = output.iter().flat_map(|value| value.to_le_bytes()).collect();
+    write_whole(path, &bytes, Replace::Yes).map_err(|error| Failure::io(Kind::Usage, path, &error))
+}
+
+const HEADINGS: [&str; 10] = [
+    "work", "size", "median", "p95", "minimum", "MAC/px", "FLOP/px", "GFLOP/s", "of peak", "memory",
+];
+
+fn machine_line(machine: &Machine) -> String {
+    let cpu = machine.cpu.as_deref().unwrap_or("unknown CPU");
+    let threads = if machine.n_threads == 1 { "thread" } else { "threads" };
+    let emulated = if machine.is_emulated() { " (emulated)" } else { "" };
+    format!(
+        "{cpu}, {} {threads}, {}, {}{emulated}, peak {:.0} GFLOP/s; times in ms, peak memory in MiB\n",
+        machine.n_threads,
+        machine.compute.instructions.name(),
+        precision_name(machine.compute.precision),
+        machine.peak_flops * 1e-9,
+    )
+}
+
+fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
+    let (width, height) = measured.size;
+    let size = format!("{width}x{height}");
+    if let Some(unsteady) = unsteady(measured) {
+        return format!("{:<15} {size:<10} {unsteady}\n", work.name);
+    }
+    let statistics = measured.statistics;
+    let optional =
+        |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.0}"));
+    let memory = measured.memory_peak_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
+    let share = measured.flops.map(|flops| 100.0 * flops / machine.peak_flops);
+    row(&[
+        work.name,
+        &size,
+        &milliseconds(statistics.median),
+        &milliseconds(statistics.p95),
+        &milliseconds(statistics.minimum),
+        &optional(measured.macs_per_pixel),
+        &optional(measured.macs_per_pixel.map(|macs| 2.0 * macs)),
+        &optional(measured.flops.map(|flops| flops * 1e-9)),
+        &share.map_or("-".to_owned(), |share| format!("{share:.0} %")),
+        &memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0}")),
+    ])
+}
+
+/// Names to the left, numbers to the right of their columns.
+fn row<T: Display + AsRef<str>>(cells: &[T; 10]) -> String {
+    let [work, size, numbers @ ..] = cells;
+    let numbers = numbers.iter().map(|number| format!(" {number:>9}")).collect::<String>();
+    format!("{work:<15} {size:<10}{numbers}\n")
+}
+
+/// Three digits at least.
+fn milliseconds(value: f64) -> String {
+    match value {
+        0.0..1.0 => format!("{value:.4}"),
+        1.0..10.0 => format!("{value:.3}"),
+        10.0..100.0 => format!("{value:.2}"),
+        _ => format!("{value:.1}"),
+    }
+}
+
+/// Why there is no figure, and what to do.
+fn unsteady(measured: &Measurement) -> Option<String> {
+    let statistics = measured.statistics;
+    (!statistics.is_steady()).then(|| {
+        format!(
+            "unsteady: the middle half of {} runs spans {:.0} % of the median; close other \
+             programs, or raise --runs",
+            measured.milliseconds.len(),
+            100.0 * statistics.spread(),
+        )
+    })
+}
+
+fn as_json(work: &Work, machine: &Machine, measured: &Measurement) -> Value {
+    let unsteady = unsteady(measured);
+    let statistics = measured.statistics;
+    let figure = |value: f64| if unsteady.is_none() { json!(value) } else { Value::Null };
+    let flops = measured.flops.filter(|_| unsteady.is_none());
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "work": work.name,
+        "width": measured.size.0,
+        "height": measured.size.1,
+        "milliseconds": measured.milliseconds,
+        "median_ms": figure(statistics.median),
+        "p95_ms": figure(statistics.p95),
+        "minimum_ms": figure(statistics.minimum),
+        "spread": statistics.spread(),
+        "unsteady": unsteady,
+        "macs_per_pixel": measured.macs_per_pixel,
+        "flops_per_pixel": measured.macs_per_pixel.map(|macs| 2.0 * macs),
+        "gflops": flops.map(|flops| flops * 1e-9),
+        "share_of_peak": flops.map(|flops| flops / machine.peak_flops),
+        "memory_peak_bytes": measured.memory_peak_bytes,
+        "cpu": machine.cpu,
+        "n_threads": machine.n_threads,
+        "instructions": machine.compute.instructions.name(),
+        "precision": precision_name(machine.compute.precision),
+        "is_emulated": machine.is_emulated(),
+        "peak_gflops": machine.peak_flops * 1e-9,
+    })
+}
