@@ -88,7 +88,6 @@ impl Activation {
     /// # Panics
     /// Unless [`Self::has_gradient_from_output`].
     #[inline(always)]
-    #[allow(dead_code, reason = "an epilogue of the convolutions")]
     pub(crate) unsafe fn gradient_from_output<V: Lanes>(self, y: V, gradient: V) -> V {
         // SAFETY: the caller's promise.
         unsafe {

@@ -2,13 +2,24 @@
 //! by row and keeps, for every layer, only the few rows that later layers still need, so that all
 //! intermediate values stay in the cache and memory does not grow with the image.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::{
-    instructions::Instructions,
-    row_conv::{N_OUT, PackedConv, SourceRows},
+    activation::Activation,
+    buffer::Buffer,
+    conv::{
+        Compute, PaddingMode, Precision,
+        pack::{PackedWeights, WeightWord, n_lanes, pack},
+        taps::Run,
+        tile::TileRow,
+        window::{Gathering, Source, channels_of_words},
+    },
 };
 
+/// Output channels of a layer; those with fewer are padded with zero weights.
+pub(crate) const N_OUT: usize = 32;
 /// Columns of one block, before its halo: rows of all layers then fit the second-level cache.
 const BLOCK_COLUMNS: usize = 192;
 /// Rows of one block: enough that its halo costs little.
@@ -30,6 +41,7 @@ pub struct BandLayer<'a> {
 /// Layers in the order they run; the last one's output is the plan's.
 #[derive(Debug, Clone)]
 pub struct BandPlan {
+    compute: Compute,
     n_image_channels: usize,
     layers: Vec<PlannedLayer>,
     /// For the image and each layer but the last: rows that are kept.
@@ -39,21 +51,22 @@ pub struct BandPlan {
 #[derive(Debug, Clone)]
 struct PlannedLayer {
     sources: Vec<usize>,
-    conv: PackedConv,
+    weights: PackedWeights,
+    bias: Buffer,
+    activation: Activation,
 }
 
 impl BandPlan {
-    /// Packs the weights and finds how many rows each layer must keep.
+    /// Packs the weights and finds how many rows each layer must keep. With bf16, the kept rows are bf16
+    /// as well.
     ///
     /// # Panics
-    /// When a layer reads itself or a later one, or counts do not fit together.
-    pub fn new(n_image_channels: usize, layers: &[BandLayer]) -> Self {
-        let n_channels = |node: usize| if node == 0 { n_image_channels } else { N_OUT };
+    /// When a layer reads itself or a later one, counts do not fit together, or the instruction set is
+    /// missing.
+    pub fn new(compute: Compute, n_image_channels: usize, layers: &[BandLayer]) -> Self {
         let planned = layers.iter().enumerate().map(|(idx, layer)| {
             assert!(layer.sources.iter().all(|&source| source <= idx), "sources come before");
-            let channels: Vec<usize> = layer.sources.iter().map(|&node| n_channels(node)).collect();
-            let conv = PackedConv::new(layer.weight, layer.bias, &channels, layer.is_relu);
-            PlannedLayer { sources: layer.sources.to_vec(), conv }
+            PlannedLayer::new(compute, n_image_channels, layer)
         });
         // Layer `n` runs `n` rows behind the image and reads one row more on each side, so a node
         // keeps its rows from the one it is at back to the oldest that its last reader needs.
@@ -62,7 +75,7 @@ impl BandPlan {
             readers.map(|(reader, _)| reader).max().unwrap_or(node)
         };
         let ring_rows = (0..layers.len()).map(|node| last_reader(node) - node + 2).collect();
-        Self { n_image_channels, layers: planned.collect(), ring_rows }
+        Self { compute, n_image_channels, layers: planned.collect(), ring_rows }
     }
 
     /// Runs the plan on all threads of the current pool. `finish` gets each row of the image, the last
@@ -72,10 +85,9 @@ impl BandPlan {
     /// `image` and `output`: `[height, width, n_image_channels]`.
     ///
     /// # Panics
-    /// When the lengths do not fit, or the instruction set is missing.
+    /// When the lengths do not fit.
     pub fn run(
         &self,
-        instructions: Instructions,
         image: &[f32],
         width: usize,
         finish: fn(&[f32], &[f32], &mut [f32]),
@@ -86,12 +98,12 @@ impl BandPlan {
         assert_eq!(image.len(), output.len(), "an output as large as the image");
         let height = image.len() / row_values;
         let blocks = output.par_chunks_mut(BLOCK_ROWS * row_values).enumerate();
-        blocks.for_each_init(Vec::new, |rings, (idx, output)| {
+        blocks.for_each_init(Buffer::default, |memory, (idx, output)| {
             let rows = idx * BLOCK_ROWS..(idx * BLOCK_ROWS + output.len() / row_values);
             for start in (0..width).step_by(BLOCK_COLUMNS) {
                 let columns = start..(start + BLOCK_COLUMNS).min(width);
-                let mut block = Block::new(self, image, [width, height], columns, rings);
-                block.run(instructions, rows.clone(), finish, output);
+                let mut block = Block::new(self, image, [width, height], columns, memory);
+                block.run(rows.clone(), finish, output);
             }
         });
     }
@@ -100,23 +112,80 @@ impl BandPlan {
     fn receptive_field_px(&self) -> usize {
         self.layers.len()
     }
+
+    /// Words of a node's pixel; the last layer's are numbers always.
+    fn n_words(&self, node: usize) -> usize {
+        match (node, self.compute.precision) {
+            (0, Precision::F32) => self.n_image_channels,
+            (0, Precision::Bf16) => self.n_image_channels.div_ceil(2),
+            (_, Precision::Bf16) if node < self.layers.len() => N_OUT / 2,
+            _ => N_OUT,
+        }
+    }
+}
+
+impl PlannedLayer {
+    fn new(compute: Compute, n_image_channels: usize, layer: &BandLayer) -> Self {
+        let n_channels = |node: usize| if node == 0 { n_image_channels } else { N_OUT };
+        let n_in: usize = layer.sources.iter().map(|&node| n_channels(node)).sum();
+        let n_out = layer.bias.len();
+        assert!(n_out <= N_OUT, "at most {N_OUT} output channels, got {n_out}");
+        assert_eq!(layer.weight.len(), n_out * n_in * 9, "a weight of [{n_out}, {n_in}, 3, 3]");
+        let mut words = Vec::new();
+        let mut first = 0;
+        for &node in layer.sources {
+            let channels = match node {
+                0 => channels_of_words([n_image_channels].into_iter(), compute.precision),
+                _ => channels_of_layer(compute),
+            };
+            let shifted = |channel: Option<usize>| channel.map(|channel| first + channel);
+            words.extend((0..9).flat_map(|kernel_idx| {
+                let words = channels.iter().map(move |channels| (kernel_idx, channels));
+                words.map(|(kernel_idx, channels)| WeightWord {
+                    kernel_idx,
+                    channels: channels.map(shifted),
+                })
+            }));
+            first += n_channels(node);
+        }
+        let weights = pack(compute, &words, N_OUT, |kernel_idx, channel, out| {
+            if out < n_out { layer.weight[(out * n_in + channel) * 9 + kernel_idx] } else { 0.0 }
+        });
+        let mut bias = Buffer::zeros(N_OUT);
+        bias.values_mut()[..n_out].copy_from_slice(layer.bias);
+        let activation = if layer.is_relu { Activation::Relu } else { Activation::Identity };
+        Self { sources: layer.sources.to_vec(), weights, bias, activation }
+    }
+}
+
+/// The channels of a layer's words; register tiles write the two registers of a panel as pairs.
+fn channels_of_layer(compute: Compute) -> Vec<[Option<usize>; 2]> {
+    match compute.precision {
+        Precision::F32 => (0..N_OUT).map(|channel| [Some(channel), None]).collect(),
+        Precision::Bf16 => {
+            let lanes = n_lanes(compute.instructions);
+            let lower = (0..N_OUT).filter(|channel| channel / lanes % 2 == 0);
+            lower.map(|channel| [Some(channel), Some(channel + lanes)]).collect()
+        }
+    }
 }
 
 /// A rectangle of the output in the making.
 struct Block<'a> {
     plan: &'a BandPlan,
-    image: &'a [f32],
+    image: Source<'a>,
+    values: &'a [f32],
     width: usize,
     height: usize,
     /// Columns that are written.
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     /// Columns that are computed: those with their halo, cut at the image's borders.
-    padded: std::ops::Range<usize>,
-    /// The kept rows of every node, then the last layer's row, each with one pixel of padding at
-    /// both ends, which stays 0.
-    rings: &'a mut Vec<Vec<f32>>,
-    /// A row above or below the image.
-    zeros: Vec<f32>,
+    padded: Range<usize>,
+    /// The kept rows of every node, each with one pixel of padding at both ends that stays 0; then the
+    /// last layer's row, without padding; then a row of zeros.
+    memory: &'a mut [f32],
+    /// Where each of these starts.
+    starts: Vec<usize>,
 }
 
 impl<'a> Block<'a> {
@@ -124,30 +193,31 @@ impl<'a> Block<'a> {
         plan: &'a BandPlan,
         image: &'a [f32],
         [width, height]: [usize; 2],
-        columns: std::ops::Range<usize>,
-        rings: &'a mut Vec<Vec<f32>>,
+        columns: Range<usize>,
+        memory: &'a mut Buffer,
     ) -> Self {
         let halo = plan.receptive_field_px();
         let padded = columns.start.saturating_sub(halo)..(columns.end + halo).min(width);
         let n_pixels = padded.len() + 2;
-        let n_channels = |node: usize| if node == 0 { plan.n_image_channels } else { N_OUT };
-        let lengths = plan.ring_rows.iter().enumerate();
-        let mut lengths: Vec<usize> =
-            lengths.map(|(node, n_rows)| n_rows * n_pixels * n_channels(node)).collect();
-        lengths.push(padded.len() * N_OUT);
-        rings.resize(lengths.len(), Vec::new());
-        for (ring, length) in rings.iter_mut().zip(lengths) {
-            ring.clear();
-            ring.resize(length, 0.0);
+        let mut starts = vec![0];
+        let rings = plan.ring_rows.iter().enumerate();
+        for (node, n_rows) in rings {
+            starts.push(starts[node] + n_rows * n_pixels * plan.n_words(node));
         }
-        let zeros = vec![0.0; n_pixels * N_OUT.max(plan.n_image_channels)];
-        Self { plan, image, width, height, columns, padded, rings, zeros }
+        let last = *starts.last().expect("the image has a place");
+        let zeros = last + padded.len() * N_OUT;
+        starts.push(zeros);
+        let memory = memory.resized(zeros + n_pixels * N_OUT.max(plan.n_image_channels));
+        memory.fill(0.0);
+        let n_channels = plan.n_image_channels;
+        let mut sources = Source::list(&[image], width * height, 0..n_channels);
+        let source = sources.remove(0);
+        Self { plan, image: source, values: image, width, height, columns, padded, memory, starts }
     }
 
     fn run(
         &mut self,
-        instructions: Instructions,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         finish: fn(&[f32], &[f32], &mut [f32]),
         output: &mut [f32],
     ) {
@@ -163,7 +233,7 @@ impl<'a> Block<'a> {
                 // Below the image's border, a node's first rows would need rows that were not loaded;
                 // nobody reads them.
                 if let Some(row) = row.filter(|&row| first == 0 || row >= first + node) {
-                    self.compute_row(instructions, node, row);
+                    self.compute_row(node, row);
                 }
             }
             if let Some(row) = time.checked_sub(n_layers).filter(|row| rows.contains(row)) {
@@ -172,46 +242,73 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn n_channels(&self, node: usize) -> usize {
-        if node == 0 { self.plan.n_image_channels } else { N_OUT }
-    }
-
-    /// Where a node keeps a row, padding included.
-    fn place(&self, node: usize, row: usize) -> std::ops::Range<usize> {
-        let length = (self.padded.len() + 2) * self.n_channels(node);
-        let start = row % self.plan.ring_rows[node] * length;
-        start..start + length
+    /// Where a node keeps a row, padding included; zeros above and below the image.
+    fn place(&self, node: usize, row: Option<usize>) -> usize {
+        let n_layers = self.plan.layers.len();
+        match row.filter(|&row| row < self.height) {
+            Some(_) if node == n_layers => self.starts[node],
+            Some(row) => {
+                let length = (self.padded.len() + 2) * self.plan.n_words(node);
+                self.starts[node] + row % self.plan.ring_rows[node] * length
+            }
+            None => self.starts[n_layers + 1],
+        }
     }
 
     fn load_image_row(&mut self, row: usize) {
-        let n_channels = self.plan.n_image_channels;
-        let start = (row * self.width + self.padded.start) * n_channels;
-        let values = &self.image[start..start + self.padded.len() * n_channels];
-        let place = self.place(0, row);
-        self.rings[0][place][n_channels..][..values.len()].copy_from_slice(values);
-    }
-
-    fn compute_row(&mut self, instructions: Instructions, node: usize, row: usize) {
-        let n_layers = self.plan.layers.len();
-        let is_last = node == n_layers;
-        let place = if is_last { 0..self.padded.len() * N_OUT } else { self.place(node, row) };
-        let mut ring = std::mem::take(&mut self.rings[node]);
-        let layer = &self.plan.layers[node - 1];
-        let sources: Vec<SourceRows> =
-            layer.sources.iter().map(|&source| self.rows_around(source, row)).collect();
-        let margin = if is_last { 0 } else { N_OUT };
-        let target = &mut ring[place][margin..][..self.padded.len() * N_OUT];
-        layer.conv.row(instructions, &sources, self.padded.len(), target);
-        self.rings[node] = ring;
-    }
-
-    fn rows_around(&self, node: usize, row: usize) -> SourceRows<'_> {
-        let at = |row: Option<usize>| match row.filter(|&row| row < self.height) {
-            Some(row) => &self.rings[node][self.place(node, row)],
-            None => &self.zeros[..],
+        let n_words = self.plan.n_words(0);
+        let start = self.place(0, Some(row)) + n_words;
+        let gathering = Gathering {
+            instructions: self.plan.compute.instructions,
+            precision: self.plan.compute.precision,
+            padding_mode: PaddingMode::Zeros,
+            image_size: [self.height, self.width],
         };
-        let rows = [at(row.checked_sub(1)), at(Some(row)), at(Some(row + 1))];
-        SourceRows { rows, n_channels: self.n_channels(node) }
+        let pixel = row * self.width + self.padded.start;
+        let words = &mut self.memory[start..start + self.padded.len() * n_words];
+        gathering.copy(&self.image, pixel, self.padded.len(), words, n_words);
+    }
+
+    fn compute_row(&mut self, node: usize, row: usize) {
+        let plan = self.plan;
+        let layer = &plan.layers[node - 1];
+        let is_last = node == plan.layers.len();
+        let n_words = plan.n_words(node);
+        let margin = if is_last { 0 } else { n_words };
+        let place = self.place(node, Some(row)) + margin;
+        let runs = self.runs(layer, row);
+        let reach = |run: &Run| run.end() + (self.padded.len() - 1) * run.pixel_stride;
+        assert!(runs.iter().all(|run| reach(run) <= self.memory.len()), "rows with their padding");
+        let stores_pairs = plan.compute.precision == Precision::Bf16 && !is_last;
+        let memory = self.memory.as_mut_ptr();
+        assert!(place + self.padded.len() * n_words <= self.memory.len(), "room for the row");
+        for panel in &layer.weights.panels {
+            let first = if stores_pairs { panel.first_out / 2 } else { panel.first_out };
+            plan.compute.instructions.run(TileRow {
+                window: memory.cast_const(),
+                runs: &runs,
+                weights: layer.weights.words.values()[panel.start..].as_ptr(),
+                bias: layer.bias.values()[panel.first_out..].as_ptr(),
+                n_pixels: self.padded.len(),
+                n_registers: panel.n_registers,
+                n_out: panel.n_out,
+                output: memory.wrapping_add(place + first),
+                output_stride: n_words,
+                stores_pairs,
+                activation: layer.activation,
+                precision: plan.compute.precision,
+            });
+        }
+    }
+
+    /// The three columns of a window lie one after another, in each of three rows of every source.
+    fn runs(&self, layer: &PlannedLayer, row: usize) -> Vec<Run> {
+        let rows = [row.checked_sub(1), Some(row), Some(row + 1)];
+        let run = |node: usize, row| {
+            let pixel_stride = self.plan.n_words(node);
+            Run { start: self.place(node, row), length: 3 * pixel_stride, pixel_stride }
+        };
+        layer.sources.iter().flat_map(|&node| rows.map(|row| run(node, row))).collect()
     }
 
     fn finish_row(
@@ -223,10 +320,10 @@ impl<'a> Block<'a> {
     ) {
         let n_channels = self.plan.n_image_channels;
         let start = (row * self.width + self.columns.start) * n_channels;
-        let image = &self.image[start..start + self.columns.len() * n_channels];
-        let last = self.rings.last().expect("the last layer has a row");
+        let image = &self.values[start..start + self.columns.len() * n_channels];
         let skipped = (self.columns.start - self.padded.start) * N_OUT;
-        let maps = &last[skipped..skipped + self.columns.len() * N_OUT];
+        let last = self.starts[self.plan.layers.len()] + skipped;
+        let maps = &self.memory[last..last + self.columns.len() * N_OUT];
         let start = (output_row * self.width + self.columns.start) * n_channels;
         finish(image, maps, &mut output[start..start + self.columns.len() * n_channels]);
     }

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use crate::{
+    bands::N_OUT,
     instructions::{Instructions, Kernel},
     lanes::Lanes,
     math,
-    row_conv::N_OUT,
 };
 
 /// Channels of an image.

@@ -136,10 +136,9 @@ impl Kernel for Add<'_> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let inputs = [self.a.as_ptr(), self.b.as_ptr()];
+        let output = self.output.as_mut_ptr();
         // SAFETY: the caller's promise; the lengths are equal.
-        unsafe {
-            each_pair::<V>(Sum { scale: None }, inputs, self.output.as_mut_ptr(), self.a.len())
-        }
+        unsafe { each_pair::<V>(Sum { scale: None }, inputs, output, self.a.len()) }
     }
 }
 

@@ -170,16 +170,17 @@ impl<V: Lanes> ChannelRun<V> for Sums<'_> {
         unsafe {
             for channel in (channel..channel + BLOCKS * V::N).step_by(V::N) {
                 let from = self.pixels.as_ptr().add(channel);
-                let value = |pixel: usize| load::<V, IS_WHOLE>(from.add(pixel * n_channels), count);
                 let mut sums = [V::splat(0.0); N_SUMS];
                 let n_whole = n_pixels / N_SUMS * N_SUMS;
                 for pixel in (0..n_whole).step_by(N_SUMS) {
                     for (idx, sum) in sums.iter_mut().enumerate() {
-                        *sum = sum.add(value(pixel + idx));
+                        let from = from.add((pixel + idx) * n_channels);
+                        *sum = sum.add(load::<V, IS_WHOLE>(from, count));
                     }
                 }
                 for pixel in n_whole..n_pixels {
-                    sums[0] = sums[0].add(value(pixel));
+                    let from = from.add(pixel * n_channels);
+                    sums[0] = sums[0].add(load::<V, IS_WHOLE>(from, count));
                 }
                 let sum = sums[0].add(sums[1]).add(sums[2].add(sums[3]));
                 store::<V, IS_WHOLE>(sum, self.output.as_mut_ptr().add(channel), count);

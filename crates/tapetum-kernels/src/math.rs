@@ -48,9 +48,9 @@ pub(crate) unsafe fn exp<V: Lanes>(x: V) -> V {
 /// See [`polynomial`].
 #[inline(always)]
 pub(crate) unsafe fn exp2_of_negative<V: Lanes, const N: usize>(mut x: [V; N]) -> [V; N] {
-    // 2^f on ±1/2, minimax, exact at 0.
+    // 2^f on ±1/2, minimax but for the first two terms, so that it is exact at 0.
     const TERMS: [f32; 6] =
-        [1.326_472_6e-3, 9.671_513e-3, 5.550_733_6e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0];
+        [1.330_060_5e-3, 9.669_691e-3, 5.550_558_5e-2, 2.402_228_3e-1, std::f32::consts::LN_2, 1.0];
     unsafe {
         for x in &mut x {
             *x = x.max(V::splat(-126.0));

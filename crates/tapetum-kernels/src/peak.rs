@@ -8,10 +8,10 @@ use crate::{
     lanes::Lanes,
 };
 
-/// Rounds of one attempt: some 10 ms, so that starting threads does not count.
+/// Rounds of one attempt: some milliseconds, so that starting threads does not count.
 const N_ROUNDS: usize = 1 << 20;
 /// The fastest of so many attempts counts; others were disturbed, or the clock was still rising.
-const N_ATTEMPTS: usize = 5;
+const N_ATTEMPTS: usize = 16;
 
 /// Operations a second that `n_threads` threads together reach on independent sums of products held in
 /// registers; a product and a sum are two operations. No kernel of this crate can be faster.

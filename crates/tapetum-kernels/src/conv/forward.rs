@@ -103,7 +103,7 @@ impl Grid<'_> {
         };
         gathering.gather(self.sources, Window { image_idx, start, size }, words);
         let runs = self.taps.runs(row_words, n_words);
-        let reach = runs.iter().map(|(start, length)| start + length).max().unwrap_or(0);
+        let reach = runs.iter().map(|run| run.end()).max().unwrap_or(0);
         let last = (rows.len() - 1) * step_y * row_words + (columns.len() - 1) * step_x * n_words;
         assert!(last + reach <= words.len(), "a window that holds all it is read for");
         for panel in &self.weights.panels {
@@ -114,7 +114,6 @@ impl Grid<'_> {
                 assert!(output.len() >= (columns.len() - 1) * output_stride + panel.n_out);
                 self.compute.instructions.run(TileRow {
                     window: words[row * step_y * row_words..].as_ptr(),
-                    pixel_stride: step_x * n_words,
                     runs: &runs,
                     weights: self.weights.words.values()[panel.start..].as_ptr(),
                     bias: bias.values()[panel.first_out..].as_ptr(),
@@ -123,6 +122,7 @@ impl Grid<'_> {
                     n_out: panel.n_out,
                     output: output.as_mut_ptr(),
                     output_stride,
+                    stores_pairs: false,
                     activation: self.activation,
                     precision: self.compute.precision,
                 });

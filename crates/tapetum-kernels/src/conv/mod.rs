@@ -5,11 +5,11 @@
 //! way; register tiles then run over it ([`tile`]).
 
 mod forward;
-mod pack;
-mod taps;
-mod tile;
+pub(crate) mod pack;
+pub(crate) mod taps;
+pub(crate) mod tile;
 mod weight_gradient;
-mod window;
+pub(crate) mod window;
 
 use self::{
     forward::Grid,
@@ -173,8 +173,9 @@ pub fn conv2d(
         let sources =
             Source::list(sources, shape.n_input_pixels(), group * group_in..(group + 1) * group_in);
         let first_out = group * group_out;
-        let counts: Vec<usize> = sources.iter().map(Source::n_taken).collect();
-        let weights = pack::pack(compute, &taps, &counts, group_out, |tap, channel, out| {
+        let counts = sources.iter().map(Source::n_taken);
+        let words = pack::words_of_taps(&taps, counts, compute.precision);
+        let weights = pack::pack(compute, &words, group_out, |tap, channel, out| {
             weight[((first_out + out) * group_in + channel) * area + tap]
         });
         let grid = Grid {
@@ -255,7 +256,8 @@ pub fn conv2d_input_gradient(
         let outs = group * group_out..(group + 1) * group_out;
         let sources = output_gradient.source(shape.n_output_pixels(), outs.clone());
         for taps in Taps::backward(shape) {
-            let weights = pack::pack(compute, &taps, &[group_out], n_group, |tap, out, channel| {
+            let words = pack::words_of_taps(&taps, [group_out].into_iter(), compute.precision);
+            let weights = pack::pack(compute, &words, n_group, |tap, out, channel| {
                 weight[((outs.start + out) * group_in + channels.start + channel) * area + tap]
             });
             let grid = Grid {

@@ -1,6 +1,10 @@
 //! Weights in the order in which register tiles read them.
 
-use super::{Compute, Precision, taps::Taps, window::channels_of_words};
+use super::{
+    Compute, Precision,
+    taps::{Tap, Taps},
+    window::channels_of_words,
+};
 use crate::{
     buffer::Buffer,
     instructions::{Instructions, Kernel},
@@ -9,24 +13,24 @@ use crate::{
 
 /// Output channels that one pass computes: one or two registers of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Panel {
-    pub(super) first_out: usize,
+pub(crate) struct Panel {
+    pub(crate) first_out: usize,
     /// Channels that exist; the others are zeros.
-    pub(super) n_out: usize,
-    pub(super) n_registers: usize,
+    pub(crate) n_out: usize,
+    pub(crate) n_registers: usize,
     /// Where its weights start.
-    pub(super) start: usize,
+    pub(crate) start: usize,
 }
 
 /// For each panel, tap and word of a pixel, one word for each of the panel's channels.
 #[derive(Debug, Clone)]
-pub(super) struct PackedWeights {
-    pub(super) panels: Vec<Panel>,
-    pub(super) words: Buffer,
+pub(crate) struct PackedWeights {
+    pub(crate) panels: Vec<Panel>,
+    pub(crate) words: Buffer,
 }
 
 /// Lanes of a register.
-pub(super) fn n_lanes(instructions: Instructions) -> usize {
+pub(crate) fn n_lanes(instructions: Instructions) -> usize {
     struct Count;
     impl Kernel for Count {
         type Output = usize;
@@ -56,43 +60,61 @@ pub(super) fn panels(instructions: Instructions, n_out: usize, depth: usize) -> 
         .collect()
 }
 
-/// Packs the weights of `value(kernel position, input channel, output channel)`.
-pub(super) fn pack(
-    compute: Compute,
+/// What one word of a window is multiplied with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WeightWord {
+    pub(crate) kernel_idx: usize,
+    /// The input channel, and with pairs that of the upper half.
+    pub(crate) channels: [Option<usize>; 2],
+}
+
+/// The words of each tap after another.
+pub(super) fn words_of_taps(
     taps: &Taps,
-    n_in: &[usize],
+    n_in: impl Iterator<Item = usize>,
+    precision: Precision,
+) -> Vec<WeightWord> {
+    let channels = channels_of_words(n_in, precision);
+    let words = |tap: &Tap| {
+        let kernel_idx = tap.kernel_idx;
+        let words = channels.iter().map(move |&channels| WeightWord { kernel_idx, channels });
+        words.collect::<Vec<_>>()
+    };
+    taps.list.iter().flat_map(words).collect()
+}
+
+/// Packs the weights of `value(kernel position, input channel, output channel)`.
+pub(crate) fn pack(
+    compute: Compute,
+    words: &[WeightWord],
     n_out: usize,
     value: impl Fn(usize, usize, usize) -> f32,
 ) -> PackedWeights {
-    let channels = channels_of_words(n_in.iter().copied(), compute.precision);
     let lanes = n_lanes(compute.instructions);
-    let panels = panels(compute.instructions, n_out, taps.list.len() * channels.len());
-    let len = panels
-        .last()
-        .map_or(0, |last| last.start + taps.list.len() * channels.len() * last.n_registers * lanes);
-    let mut words = Buffer::zeros(len);
+    let panels = panels(compute.instructions, n_out, words.len());
+    let len = panels.last().map_or(0, |last| last.start + words.len() * last.n_registers * lanes);
+    let mut packed = Buffer::zeros(len);
     for panel in &panels {
         let width = panel.n_registers * lanes;
-        let mut at = panel.start;
-        for tap in &taps.list {
-            for [lower, upper] in &channels {
-                for out in 0..panel.n_out {
-                    let of = |channel: &Option<usize>| match channel {
-                        Some(channel) => value(tap.kernel_idx, *channel, panel.first_out + out),
-                        None => 0.0,
-                    };
-                    words.values_mut()[at + out] = match compute.precision {
-                        Precision::F32 => of(lower),
-                        Precision::Bf16 => {
-                            let bits =
-                                [of(lower), of(upper)].map(|value| u32::from(bf16_bits(value)));
-                            f32::from_bits(bits[0] | bits[1] << 16)
-                        }
-                    };
-                }
-                at += width;
+        let rows = packed.values_mut()[panel.start..].chunks_exact_mut(width);
+        for (word, row) in words.iter().zip(rows) {
+            for (out, packed) in row[..panel.n_out].iter_mut().enumerate() {
+                let of = |channel: Option<usize>| match channel {
+                    Some(channel) => value(word.kernel_idx, channel, panel.first_out + out),
+                    None => 0.0,
+                };
+                let [lower, upper] = word.channels;
+                *packed = match compute.precision {
+                    Precision::F32 => of(lower),
+                    Precision::Bf16 => pair(of(lower), of(upper)),
+                };
             }
         }
     }
-    PackedWeights { panels, words }
+    PackedWeights { panels, words: packed }
+}
+
+fn pair(lower: f32, upper: f32) -> f32 {
+    let [lower, upper] = [lower, upper].map(|value| u32::from(bf16_bits(value)));
+    f32::from_bits(lower | upper << 16)
 }

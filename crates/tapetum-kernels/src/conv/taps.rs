@@ -86,20 +86,36 @@ impl Taps {
     }
 
     /// Taps that lie side by side as one stretch of a window whose rows hold `row` words and whose
-    /// pixels hold `pixel`: where each stretch starts, and its length, in words.
-    pub(super) fn runs(&self, row: usize, pixel: usize) -> Vec<(usize, usize)> {
+    /// pixels hold `pixel`, with `pixel_stride` words from one grid pixel to the next.
+    pub(super) fn runs(&self, row: usize, pixel: usize) -> Vec<Run> {
         let ((first_row, _), (first_column, _)) = (self.span(0), self.span(1));
-        let mut runs: Vec<(usize, usize)> = Vec::new();
+        let pixel_stride = self.input_step[1] * pixel;
+        let mut runs: Vec<Run> = Vec::new();
         for tap in &self.list {
             let y = (tap.offset[0] - first_row) as usize;
             let x = (tap.offset[1] - first_column) as usize;
             let start = y * row + x * pixel;
             match runs.last_mut() {
-                Some((at, length)) if *at + *length == start => *length += pixel,
-                _ => runs.push((start, pixel)),
+                Some(run) if run.end() == start => run.length += pixel,
+                _ => runs.push(Run { start, length: pixel, pixel_stride }),
             }
         }
         runs
+    }
+}
+
+/// A stretch of words that the first pixel of a row reads; the others read on from theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) start: usize,
+    pub(crate) length: usize,
+    /// Words from one pixel to the next.
+    pub(crate) pixel_stride: usize,
+}
+
+impl Run {
+    pub(crate) fn end(self) -> usize {
+        self.start + self.length
     }
 }
 
@@ -110,10 +126,13 @@ mod tests {
     #[test]
     fn neighbouring_taps_become_one_run() {
         let shape = ConvShape::same(1, [9, 9], 4, 4, 3);
-        let runs = Taps::forward(&shape).runs(100, 4);
-        assert_eq!(runs, [(0, 12), (100, 12), (200, 12)]);
+        let runs = |shape: &ConvShape| -> Vec<(usize, usize)> {
+            let runs = Taps::forward(shape).runs(100, 4);
+            runs.iter().map(|run| (run.start, run.length)).collect()
+        };
+        assert_eq!(runs(&shape), [(0, 12), (100, 12), (200, 12)]);
         let dilated = ConvShape { dilation: [1, 2], padding: [1, 2], ..shape };
-        assert_eq!(Taps::forward(&dilated).runs(100, 4)[..4], [(0, 4), (8, 4), (16, 4), (100, 4)]);
+        assert_eq!(runs(&dilated)[..4], [(0, 4), (8, 4), (16, 4), (100, 4)]);
     }
 
     #[test]

@@ -1,36 +1,35 @@
 //! Register tiles: a few neighbouring pixels times one or two registers of output channels.
 
-use super::Precision;
+use super::{Precision, taps::Run};
 use crate::{activation::Activation, instructions::Kernel, lanes::Lanes};
 
 /// A row of pixels of one panel.
 #[derive(Clone, Copy)]
-pub(super) struct TileRow<'a> {
-    /// The first pixel's first word.
-    pub(super) window: *const f32,
-    /// Words between pixels.
-    pub(super) pixel_stride: usize,
-    /// Stretches of words that a pixel reads: start and length.
-    pub(super) runs: &'a [(usize, usize)],
+pub(crate) struct TileRow<'a> {
+    /// Where the runs start from.
+    pub(crate) window: *const f32,
+    pub(crate) runs: &'a [Run],
     /// One register list for each word of the runs.
-    pub(super) weights: *const f32,
+    pub(crate) weights: *const f32,
     /// What the sums start from, a panel of values.
-    pub(super) bias: *const f32,
-    pub(super) n_pixels: usize,
-    pub(super) n_registers: usize,
+    pub(crate) bias: *const f32,
+    pub(crate) n_pixels: usize,
+    pub(crate) n_registers: usize,
     /// Channels of the panel that are written.
-    pub(super) n_out: usize,
+    pub(crate) n_out: usize,
     /// The first pixel's first channel of the panel.
-    pub(super) output: *mut f32,
+    pub(crate) output: *mut f32,
+    /// Whether the two registers of a pixel are written as one register of pairs.
+    pub(crate) stores_pairs: bool,
     /// Values between pixels.
-    pub(super) output_stride: usize,
+    pub(crate) output_stride: usize,
     /// Applied where it costs next to nothing: the identity and both ReLUs.
-    pub(super) activation: Activation,
-    pub(super) precision: Precision,
+    pub(crate) activation: Activation,
+    pub(crate) precision: Precision,
 }
 
 /// Whether [`TileRow`] applies it.
-pub(super) fn is_applied_by_tiles(activation: Activation) -> bool {
+pub(crate) fn is_applied_by_tiles(activation: Activation) -> bool {
     matches!(activation, Activation::Identity | Activation::Relu | Activation::LeakyRelu(_))
 }
 
@@ -105,15 +104,15 @@ unsafe fn tile<V: Lanes, const PIXELS: usize, const REGISTERS: usize, const PAIR
     row: &TileRow,
     x: usize,
 ) {
-    let stride = row.pixel_stride;
     // SAFETY: the caller's promise.
     unsafe {
         let bias: [V; REGISTERS] = std::array::from_fn(|idx| V::load(row.bias.add(idx * V::N)));
         let mut sums = [bias; PIXELS];
         let mut weights = row.weights;
-        for &(start, length) in row.runs {
-            let mut input = row.window.add(x * stride + start);
-            for _ in 0..length {
+        for run in row.runs {
+            let stride = run.pixel_stride;
+            let mut input = row.window.add(x * stride + run.start);
+            for _ in 0..run.length {
                 let weight: [V; REGISTERS] =
                     std::array::from_fn(|idx| V::load(weights.add(idx * V::N)));
                 for (pixel, sums) in sums.iter_mut().enumerate() {
@@ -127,17 +126,43 @@ unsafe fn tile<V: Lanes, const PIXELS: usize, const REGISTERS: usize, const PAIR
             }
         }
         for (pixel, sums) in sums.into_iter().enumerate() {
-            for (idx, sum) in sums.into_iter().enumerate() {
-                let result = match row.activation {
-                    Activation::Relu => V::splat(0.0).max(sum),
-                    Activation::LeakyRelu(slope) => sum.if_positive(sum, sum.mul(V::splat(slope))),
-                    _ => sum,
-                };
-                let output = row.output.add((x + pixel) * row.output_stride + idx * V::N);
-                match row.n_out - idx * V::N {
-                    left if left < V::N => result.store_first(output, left),
-                    _ => result.store(output),
-                }
+            let results = sums.map(|sum| activated(row.activation, sum));
+            store(row, results, row.output.add((x + pixel) * row.output_stride));
+        }
+    }
+}
+
+/// # Safety
+/// The machine has the lanes' instruction set.
+#[inline(always)]
+unsafe fn activated<V: Lanes>(activation: Activation, sum: V) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match activation {
+            Activation::Relu => V::splat(0.0).max(sum),
+            Activation::LeakyRelu(slope) => sum.if_positive(sum, sum.mul(V::splat(slope))),
+            _ => sum,
+        }
+    }
+}
+
+/// # Safety
+/// See [`row`]; `output` is a pixel's place.
+#[inline(always)]
+unsafe fn store<V: Lanes, const REGISTERS: usize>(
+    row: &TileRow,
+    results: [V; REGISTERS],
+    output: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if row.stores_pairs {
+            return V::pairs(results[0], results[REGISTERS - 1]).store(output);
+        }
+        for (idx, result) in results.into_iter().enumerate() {
+            match row.n_out - idx * V::N {
+                left if left < V::N => result.store_first(output.add(idx * V::N), left),
+                _ => result.store(output.add(idx * V::N)),
             }
         }
     }
@@ -148,7 +173,7 @@ unsafe fn tile<V: Lanes, const PIXELS: usize, const REGISTERS: usize, const PAIR
 /// # Safety
 /// The machine has the lanes' instruction set.
 #[inline(always)]
-pub(super) unsafe fn add_product<V: Lanes, const PAIRS: bool>(sum: V, a: V, b: V) -> V {
+pub(crate) unsafe fn add_product<V: Lanes, const PAIRS: bool>(sum: V, a: V, b: V) -> V {
     // SAFETY: the caller's promise.
     unsafe { if PAIRS { sum.add_pair_products(a, b) } else { sum.add_product(a, b) } }
 }

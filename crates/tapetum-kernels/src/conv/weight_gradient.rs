@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{
     Compute, ConvShape, PaddingMode, Precision,
     pack::{Panel, n_lanes, panels},
-    taps::Taps,
+    taps::{Run, Taps},
     tile::add_product,
     window::{Gathering, Source, Window},
 };
@@ -291,7 +291,7 @@ impl Kernel for AddRows<'_> {
 /// Adds the products of a window's words with a panel of output gradients.
 struct AddProducts<'a> {
     window: &'a [f32],
-    runs: &'a [(usize, usize)],
+    runs: &'a [Run],
     row_stride: usize,
     pixel_stride: usize,
     /// `[rows, steps, panel]`.
@@ -311,7 +311,7 @@ impl Kernel for AddProducts<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let reach = self.runs.iter().map(|(start, length)| start + length).max().unwrap_or(0);
+        let reach = self.runs.iter().map(|run| run.end()).max().unwrap_or(0);
         let last = (self.n_rows - 1) * self.row_stride + (self.n_steps - 1) * self.pixel_stride;
         assert!(last + reach + SLACK <= self.window.len(), "a window with slack");
         assert!(
@@ -354,13 +354,13 @@ impl AddProducts<'_> {
         const { assert!(WORDS <= SLACK) }
         let width = REGISTERS * V::N;
         let mut done = 0;
-        for &(start, length) in self.runs {
-            for word in (0..length).step_by(WORDS) {
-                let count = WORDS.min(length - word);
+        for run in self.runs {
+            for word in (0..run.length).step_by(WORDS) {
+                let count = WORDS.min(run.length - word);
                 let sums = &mut self.sums[done * width..(done + count) * width];
                 // SAFETY: the tile reads less than the slack beyond the run.
                 unsafe {
-                    let window = self.window.as_ptr().add(start + word);
+                    let window = self.window.as_ptr().add(run.start + word);
                     let mut tile = [[V::splat(0.0); REGISTERS]; WORDS];
                     for row in 0..self.n_rows {
                         let mut input = window.add(row * self.row_stride);

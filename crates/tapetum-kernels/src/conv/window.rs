@@ -10,26 +10,26 @@ use crate::{
 
 /// Some channels of a list of images.
 #[derive(Debug, Clone)]
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// `[pixels, n_channels]`.
     values: &'a [f32],
     n_channels: usize,
     /// Which of them.
     channels: std::ops::Range<usize>,
-    pub(super) factor: Option<Factor<'a>>,
+    pub(crate) factor: Option<Factor<'a>>,
 }
 
 /// Turns the gradient of an activation's output into that of its input.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Factor<'a> {
-    pub(super) activation: Activation,
+pub(crate) struct Factor<'a> {
+    pub(crate) activation: Activation,
     /// The activation's output, laid out as the gradient.
-    pub(super) output: &'a [f32],
+    pub(crate) output: &'a [f32],
 }
 
 impl<'a> Source<'a> {
     /// Channels `channels` of one source, or all channels of several.
-    pub(super) fn list(
+    pub(crate) fn list(
         sources: &[&'a [f32]],
         n_pixels: usize,
         channels: std::ops::Range<usize>,
@@ -45,12 +45,12 @@ impl<'a> Source<'a> {
     }
 
     /// Some of its channels.
-    pub(super) fn part(&self, channels: std::ops::Range<usize>) -> Self {
+    pub(crate) fn part(&self, channels: std::ops::Range<usize>) -> Self {
         let first = self.channels.start;
         Self { channels: first + channels.start..first + channels.end, ..self.clone() }
     }
 
-    pub(super) fn n_taken(&self) -> usize {
+    pub(crate) fn n_taken(&self) -> usize {
         self.channels.len()
     }
 
@@ -62,18 +62,18 @@ impl<'a> Source<'a> {
     }
 
     /// The pixels as they are, if nothing is to be done to them.
-    pub(super) fn untouched(&self) -> Option<&'a [f32]> {
+    pub(crate) fn untouched(&self) -> Option<&'a [f32]> {
         (self.factor.is_none() && self.n_taken() == self.n_channels).then_some(self.values)
     }
 }
 
 /// Words of one pixel: a channel each, or a pair of channels.
-pub(super) fn n_words(sources: &[Source], precision: Precision) -> usize {
+pub(crate) fn n_words(sources: &[Source], precision: Precision) -> usize {
     sources.iter().map(|source| source.n_words(precision)).sum()
 }
 
 /// The channels of each word, counted through all sources; the second is the word's upper half.
-pub(super) fn channels_of_words(
+pub(crate) fn channels_of_words(
     counts: impl Iterator<Item = usize>,
     precision: Precision,
 ) -> Vec<[Option<usize>; 2]> {
@@ -93,27 +93,27 @@ pub(super) fn channels_of_words(
 
 /// Where a window lies in its image; it may reach beyond the borders.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) image_idx: usize,
+pub(crate) struct Window {
+    pub(crate) image_idx: usize,
     /// First row and column.
-    pub(super) start: [isize; 2],
+    pub(crate) start: [isize; 2],
     /// Rows and columns.
-    pub(super) size: [usize; 2],
+    pub(crate) size: [usize; 2],
 }
 
 /// How windows are gathered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Gathering {
-    pub(super) instructions: Instructions,
-    pub(super) precision: Precision,
-    pub(super) padding_mode: PaddingMode,
+pub(crate) struct Gathering {
+    pub(crate) instructions: Instructions,
+    pub(crate) precision: Precision,
+    pub(crate) padding_mode: PaddingMode,
     /// Height and width of an image.
-    pub(super) image_size: [usize; 2],
+    pub(crate) image_size: [usize; 2],
 }
 
 impl Gathering {
     /// Fills `words` with `[rows, columns, words of all sources]`.
-    pub(super) fn gather(&self, sources: &[Source], window: Window, words: &mut [f32]) {
+    pub(crate) fn gather(&self, sources: &[Source], window: Window, words: &mut [f32]) {
         let n_words = n_words(sources, self.precision);
         let row_words = window.size[1] * n_words;
         let mut first = 0;
@@ -188,7 +188,7 @@ impl Gathering {
     }
 
     /// `n_pixels` neighbouring pixels from `pixel` on.
-    pub(super) fn copy(
+    pub(crate) fn copy(
         &self,
         source: &Source,
         pixel: usize,
@@ -285,7 +285,7 @@ impl CopyPixels<'_> {
 
 /// Adds the gradients of reflected pixels to those of the pixels they mirror; `padded`: `[batch, padded
 /// height, padded width, channels]`.
-pub(super) fn fold_reflected(padded: &[f32], shape: &ConvShape, gradient: &mut [f32]) {
+pub(crate) fn fold_reflected(padded: &[f32], shape: &ConvShape, gradient: &mut [f32]) {
     let [height, width] = shape.size;
     let [pad_y, pad_x] = shape.padding;
     let n_channels = gradient.len() / shape.n_input_pixels().max(1);

@@ -3,8 +3,8 @@
 use super::panel::{CHUNK, Channels, Chunk, Scan, SharedImage, decays_of, load_blocks};
 use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes};
 
-/// Registers of a panel: each `B` and `C` that is read serves all of them, and their exponentials hide
-/// each other's latency.
+/// Registers of a panel: each `B` and `C` that is read serves all of them, and each one's exponential
+/// fills the time that the others wait.
 pub(super) const FORWARD_BLOCKS: usize = 4;
 
 /// Buffers of a thread.

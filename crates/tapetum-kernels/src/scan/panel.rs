@@ -7,7 +7,7 @@ use crate::{buffer::Buffer, instructions::Kernel, lanes::Lanes, math};
 
 /// Positions of a chunk: enough that its states are worth keeping, few enough that the states of all
 /// its positions fit the second-level cache.
-pub(super) const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 32;
 
 /// The number of lanes of an instruction set.
 pub(super) struct LaneCount;
@@ -112,6 +112,7 @@ impl Channels {
         pixels: *const f32,
         pixel: usize,
     ) -> [V; BLOCKS] {
+        // SAFETY: the machine has the instruction set.
         let mut registers = [unsafe { V::splat(0.0) }; BLOCKS];
         for (block, register) in registers.iter_mut().enumerate() {
             let channel = self.first + block * V::N;

@@ -1,5 +1,13 @@
 //! Tests of the kernels against plain loops.
 
+mod activation;
 mod bands;
+mod comparison;
 mod conv;
+mod curves;
+mod depthwise;
+mod norm;
+mod pool;
+mod resize;
 mod scan;
+mod softmax;

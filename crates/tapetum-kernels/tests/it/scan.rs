@@ -120,7 +120,7 @@ impl Reference {
         let mut states = vec![vec![0.0; n_states]];
         for pixel in self.pixels(image) {
             let step = self.step(pixel, channel);
-            let before = states.last().unwrap();
+            let before = &states[states.len() - 1];
             let after = (0..n_states).map(|n| {
                 (step * decay[channel * n_states + n]).exp() * before[n]
                     + step * x[pixel * channels + channel] * input[pixel * n_states + n]

@@ -3,7 +3,7 @@
 use tapetum_image::{Image, Srgb};
 use tapetum_nn::{
     Weights, WeightsError,
-    kernels::{BandLayer, BandPlan, Instructions, apply_curves_to_row},
+    kernels::{BandLayer, BandPlan, Compute, Instructions, apply_curves_to_row},
     prelude::*,
 };
 
@@ -41,7 +41,9 @@ impl FusedCurveNetwork {
                 BandLayer { sources, weight, bias, is_relu: idx + 1 < SOURCES.len() }
             })
             .collect();
-        Ok(Self { network, plan: BandPlan::new(3, &layers) })
+        let compute =
+            Compute { instructions: Instructions::best(), precision: ops::Precision::F32 };
+        Ok(Self { network, plan: BandPlan::new(compute, 3, &layers) })
     }
 }
 
@@ -57,7 +59,7 @@ impl Network for FusedCurveNetwork {
     fn enhance_image(&self, low: &Image<Srgb>, _device: &Device) -> Image<Srgb> {
         let mut pixels = vec![0.0; low.pixels.len()];
         let width = low.width() as usize;
-        self.plan.run(Instructions::best(), &low.pixels, width, apply_curves_to_row, &mut pixels);
+        self.plan.run(&low.pixels, width, apply_curves_to_row, &mut pixels);
         Image::new(low.width(), low.height(), pixels)
     }
 
