@@ -16,12 +16,13 @@ use crate::{
         tile::TileRow,
         window::{Gathering, Source, channels_of_words},
     },
+    instructions::Instructions,
 };
 
 /// Output channels of a layer; those with fewer are padded with zero weights.
 pub(crate) const N_OUT: usize = 32;
 /// Columns of one block, before its halo: rows of all layers then fit the second-level cache.
-const BLOCK_COLUMNS: usize = 192;
+const BLOCK_COLUMNS: usize = 178;
 /// Rows of one block: enough that its halo costs little.
 const BLOCK_ROWS: usize = 128;
 
@@ -164,7 +165,7 @@ fn channels_of_layer(compute: Compute) -> Vec<[Option<usize>; 2]> {
         Precision::F32 => (0..N_OUT).map(|channel| [Some(channel), None]).collect(),
         Precision::Bf16 => {
             let lanes = n_lanes(compute.instructions);
-            let lower = (0..N_OUT).filter(|channel| channel / lanes % 2 == 0);
+            let lower = (0..N_OUT).filter(|channel| (channel / lanes).is_multiple_of(2));
             lower.map(|channel| [Some(channel), Some(channel + lanes)]).collect()
         }
     }
@@ -297,6 +298,7 @@ impl<'a> Block<'a> {
                 stores_pairs,
                 activation: layer.activation,
                 precision: plan.compute.precision,
+                has_amx: plan.compute.instructions == Instructions::Amx,
             });
         }
     }

@@ -2,15 +2,19 @@
 
 use std::{env, sync::OnceLock};
 
+#[cfg(target_arch = "x86_64")]
+use crate::conv::amx;
 use crate::lanes::Lanes;
 
-/// Names an instruction set (`avx512-bf16`, `avx512`, `avx2`, `portable`) to use instead of the best
+/// Names an instruction set (`amx`, `avx512-bf16`, `avx512`, `avx2`, `portable`) to use instead of the best
 /// one, if the machine has it.
 const VARIABLE: &str = "TAPETUM_INSTRUCTIONS";
 
 /// An instruction set that kernels are compiled for, the fastest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
+    /// [`Self::Avx512Bf16`], and the matrix unit for `bf16` convolutions.
+    Amx,
     /// AVX-512 F, BW, DQ, VL and its dot products of `bf16` pairs: 16 lanes.
     Avx512Bf16,
     /// AVX-512 F, BW, DQ and VL: 16 lanes.
@@ -36,7 +40,8 @@ pub(crate) trait Kernel {
 
 impl Instructions {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 5] =
+        [Self::Amx, Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The best that this machine has, or the one that the environment asks for; decided once.
     pub fn best() -> Self {
@@ -59,6 +64,7 @@ impl Instructions {
     /// As the environment variable and reports spell it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Amx => "amx",
             Self::Avx512Bf16 => "avx512-bf16",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
@@ -69,6 +75,8 @@ impl Instructions {
     /// Whether this machine has it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Self::Avx512Bf16.is_available() && amx::is_available(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => {
                 Self::Avx512.is_available() && is_x86_feature_detected!("avx512bf16")
@@ -84,7 +92,7 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx512Bf16 | Self::Avx512 | Self::Avx2 => false,
+            Self::Amx | Self::Avx512Bf16 | Self::Avx512 | Self::Avx2 => false,
             Self::Portable => true,
         }
     }
@@ -100,7 +108,7 @@ impl Instructions {
         unsafe {
             match self {
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512Bf16 => x86::run_avx512_bf16(kernel),
+                Self::Amx | Self::Avx512Bf16 => x86::run_avx512_bf16(kernel),
                 #[cfg(target_arch = "x86_64")]
                 Self::Avx512 => x86::run_avx512(kernel),
                 #[cfg(target_arch = "x86_64")]

@@ -77,9 +77,6 @@ pub(crate) trait Lanes: Copy {
     /// `2^self` for whole numbers in -126..=127.
     unsafe fn exp2_of_whole(self) -> Self;
 
-    /// Square root.
-    unsafe fn sqrt(self) -> Self;
-
     /// Sum of all lanes.
     unsafe fn sum(self) -> f32;
 
@@ -96,21 +93,21 @@ pub(crate) fn bf16_bits(value: f32) -> u16 {
     ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
 }
 
-/// Eight lanes of plain code; the reference for the others.
-impl Lanes for [f32; 8] {
-    const N: usize = 8;
+/// Lanes of plain code; the reference for the others.
+impl<const COUNT: usize> Lanes for [f32; COUNT] {
+    const N: usize = COUNT;
     const N_ACCUMULATORS: usize = 4;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        [value; 8]
+        [value; COUNT]
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller guarantees eight readable values; arrays of floats need no alignment
+        // SAFETY: the caller guarantees as many readable values; arrays of floats need no alignment
         // beyond that of a float.
-        unsafe { from.cast::<[f32; 8]>().read_unaligned() }
+        unsafe { from.cast::<[f32; COUNT]>().read_unaligned() }
     }
 
     #[inline(always)]
@@ -122,13 +119,13 @@ impl Lanes for [f32; 8] {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller guarantees eight writable values.
-        unsafe { to.cast::<[f32; 8]>().write_unaligned(self) }
+        // SAFETY: the caller guarantees as many writable values.
+        unsafe { to.cast::<[f32; COUNT]>().write_unaligned(self) }
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, count: usize) {
-        // SAFETY: the caller guarantees `count` writable values, at most eight.
+        // SAFETY: the caller guarantees `count` writable values.
         unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), to, count) }
     }
 
@@ -202,11 +199,6 @@ impl Lanes for [f32; 8] {
     }
 
     #[inline(always)]
-    unsafe fn sqrt(self) -> Self {
-        self.map(f32::sqrt)
-    }
-
-    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         self.iter().sum()
     }
@@ -263,7 +255,6 @@ mod x86 {
             div(other) = _mm512_div_ps;
             max(other) = _mm512_max_ps;
             min(other) = _mm512_min_ps;
-            sqrt() = _mm512_sqrt_ps;
         }
 
         #[inline(always)]
@@ -302,7 +293,8 @@ mod x86 {
                 let (a, b) = (_mm512_castps_si512(a.0), _mm512_castps_si512(b.0));
                 if HAS_BF16 {
                     // SAFETY: registers of the same size, any bits.
-                    let (a, b) = (std::mem::transmute(a), std::mem::transmute(b));
+                    let bf16 = |words: __m512i| std::mem::transmute::<__m512i, __m512bh>(words);
+                    let (a, b) = (bf16(a), bf16(b));
                     return Self(_mm512_dpbf16_ps(self.0, a, b));
                 }
                 let low = |words| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
@@ -319,7 +311,8 @@ mod x86 {
                 if HAS_BF16 {
                     // All low numbers, then all high ones; to be taken in turns.
                     // SAFETY: registers of the same size, any bits.
-                    let both = std::mem::transmute(_mm512_cvtne2ps_pbh(high.0, low.0));
+                    let both = _mm512_cvtne2ps_pbh(high.0, low.0);
+                    let both = std::mem::transmute::<__m512bh, __m512i>(both);
                     let turns = _mm512_or_si512(
                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                         _mm512_slli_epi32::<16>(_mm512_setr_epi32(
@@ -391,7 +384,6 @@ mod x86 {
             div(other) = _mm256_div_ps;
             max(other) = _mm256_max_ps;
             min(other) = _mm256_min_ps;
-            sqrt() = _mm256_sqrt_ps;
         }
 
         #[inline(always)]
@@ -538,7 +530,7 @@ mod tests {
                         a.if_positive(two, b),
                         a.round(),
                         a.round().exp2_of_whole(),
-                        a.mul(a).sqrt(),
+                        a.mul(a),
                         V::load_first((&raw const a).cast(), V::N - 3),
                     ];
                     for (register, results) in registers.into_iter().zip(&mut results) {
@@ -584,8 +576,8 @@ mod tests {
     fn pairs_are_rounded_to_the_nearest_even() {
         for (value, bits) in [
             (1.0, 0x3f80),
-            (1.003_906_25, 0x3f80),
-            (1.011_718_75, 0x3f82),
+            (1.003_906_3, 0x3f80),
+            (1.011_718_8, 0x3f82),
             (f32::INFINITY, 0x7f80),
             (f32::MAX, 0x7f80),
             (-0.0, 0x8000),

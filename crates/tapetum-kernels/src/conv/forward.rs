@@ -9,7 +9,12 @@ use super::{
     tile::{TileRow, is_applied_by_tiles},
     window::{self, Gathering, Source, Window},
 };
-use crate::{activation::Activation, buffer::Buffer, instructions::Kernel, lanes::Lanes};
+use crate::{
+    activation::Activation,
+    buffer::Buffer,
+    instructions::{Instructions, Kernel},
+    lanes::Lanes,
+};
 
 /// Columns of a window's grid: a whole number of the widest tiles.
 const WINDOW_COLUMNS: usize = 96;
@@ -125,6 +130,7 @@ impl Grid<'_> {
                     stores_pairs: false,
                     activation: self.activation,
                     precision: self.compute.precision,
+                    has_amx: self.compute.instructions == Instructions::Amx,
                 });
             }
         }

@@ -4,6 +4,8 @@
 //! included, is gathered into the cache ([`window`]), where it may be converted or multiplied on the
 //! way; register tiles then run over it ([`tile`]).
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
 mod forward;
 pub(crate) mod pack;
 pub(crate) mod taps;

@@ -1,5 +1,7 @@
 //! Register tiles: a few neighbouring pixels times one or two registers of output channels.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx;
 use super::{Precision, taps::Run};
 use crate::{activation::Activation, instructions::Kernel, lanes::Lanes};
 
@@ -26,6 +28,8 @@ pub(crate) struct TileRow<'a> {
     /// Applied where it costs next to nothing: the identity and both ReLUs.
     pub(crate) activation: Activation,
     pub(crate) precision: Precision,
+    /// Whether the matrix unit may be used.
+    pub(crate) has_amx: bool,
 }
 
 /// Whether [`TileRow`] applies it.
@@ -40,6 +44,10 @@ impl Kernel for TileRow<'_> {
     unsafe fn run<V: Lanes>(self) {
         // SAFETY: the caller's promise.
         unsafe {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            if self.has_amx && amx::fits(&self, V::N) {
+                return amx::row::<V, amx::unit::Amx>(&self);
+            }
             match (self.precision, self.n_registers) {
                 (Precision::F32, 2) => row::<V, 2, false>(&self),
                 (Precision::F32, _) => row::<V, 1, false>(&self),
@@ -50,7 +58,8 @@ impl Kernel for TileRow<'_> {
     }
 }
 
-/// The widest tiles that the registers hold, then narrower ones for the rest.
+/// The widest tiles that the registers hold; what is left is computed by the narrowest tile that covers
+/// it, which begins with pixels that are done already.
 ///
 /// # Safety
 /// The machine has the lanes' instruction set; the window holds all runs of all pixels, the weights a
@@ -60,9 +69,9 @@ unsafe fn row<V: Lanes, const REGISTERS: usize, const PAIRS: bool>(row: &TileRow
     // SAFETY: the caller's promise.
     unsafe {
         match V::N_ACCUMULATORS {
-            24 => tiles::<V, 12, 4, REGISTERS, PAIRS>(row),
-            12 => tiles::<V, 6, 2, REGISTERS, PAIRS>(row),
-            _ => tiles::<V, 2, 1, REGISTERS, PAIRS>(row),
+            24 => tiles::<V, 12, 8, 4, REGISTERS, PAIRS>(row),
+            12 => tiles::<V, 6, 4, 2, REGISTERS, PAIRS>(row),
+            _ => tiles::<V, 2, 2, 1, REGISTERS, PAIRS>(row),
         }
     }
 }
@@ -73,26 +82,32 @@ unsafe fn row<V: Lanes, const REGISTERS: usize, const PAIRS: bool>(row: &TileRow
 unsafe fn tiles<
     V: Lanes,
     const WIDE: usize,
+    const MIDDLE: usize,
     const NARROW: usize,
     const REGISTERS: usize,
     const PAIRS: bool,
 >(
     row: &TileRow,
 ) {
-    let mut x = 0;
+    let n_pixels = row.n_pixels;
+    let n_whole = n_pixels / WIDE * WIDE;
+    let n_left = n_pixels - n_whole;
     // SAFETY: no tile reaches beyond `n_pixels`.
     unsafe {
-        while x + WIDE <= row.n_pixels {
+        for x in (0..n_whole).step_by(WIDE) {
             tile::<V, WIDE, REGISTERS, PAIRS>(row, x);
-            x += WIDE;
         }
-        while x + NARROW <= row.n_pixels {
-            tile::<V, NARROW, REGISTERS, PAIRS>(row, x);
-            x += NARROW;
-        }
-        while x < row.n_pixels {
-            tile::<V, 1, REGISTERS, PAIRS>(row, x);
-            x += 1;
+        if n_left == 0 {
+        } else if n_left <= NARROW && n_pixels >= NARROW {
+            tile::<V, NARROW, REGISTERS, PAIRS>(row, n_pixels - NARROW);
+        } else if n_left <= MIDDLE && n_pixels >= MIDDLE {
+            tile::<V, MIDDLE, REGISTERS, PAIRS>(row, n_pixels - MIDDLE);
+        } else if n_pixels >= WIDE {
+            tile::<V, WIDE, REGISTERS, PAIRS>(row, n_pixels - WIDE);
+        } else {
+            for x in n_whole..n_pixels {
+                tile::<V, 1, REGISTERS, PAIRS>(row, x);
+            }
         }
     }
 }
@@ -126,9 +141,26 @@ unsafe fn tile<V: Lanes, const PIXELS: usize, const REGISTERS: usize, const PAIR
             }
         }
         for (pixel, sums) in sums.into_iter().enumerate() {
-            let results = sums.map(|sum| activated(row.activation, sum));
-            store(row, results, row.output.add((x + pixel) * row.output_stride));
+            finish::<V, REGISTERS>(row, x + pixel, |idx| sums[idx]);
         }
+    }
+}
+
+/// Applies the activation to a pixel's sums and writes them.
+///
+/// # Safety
+/// See [`row`]; `x` is a pixel of the row.
+#[inline(always)]
+pub(crate) unsafe fn finish<V: Lanes, const REGISTERS: usize>(
+    row: &TileRow,
+    x: usize,
+    sum: impl Fn(usize) -> V,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let results: [V; REGISTERS] =
+            std::array::from_fn(|idx| activated(row.activation, sum(idx)));
+        store(row, results, row.output.add(x * row.output_stride));
     }
 }
 

@@ -175,11 +175,9 @@ fn check(shape: &ConvShape, split: Option<usize>, activation: Activation, random
             check_close(&found, &weight_gradient, precision, &what("weight gradient"));
             check_close(&biases, &bias_gradient, Precision::F32, &what("bias gradient"));
 
-            let ranges = match split {
-                Some(first) => vec![0..first, first..shape.n_in],
-                None => vec![0..shape.n_in],
-            };
-            for channels in ranges {
+            let ends = split.into_iter().chain([shape.n_in]);
+            let starts = std::iter::once(0).chain(split);
+            for channels in starts.zip(ends).map(|(start, end)| start..end) {
                 let pixels = input_gradient.chunks_exact(shape.n_in);
                 let expected: Vec<f64> =
                     pixels.flat_map(|pixel| pixel[channels.clone()].to_vec()).collect();
