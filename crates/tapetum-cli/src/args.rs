@@ -8,7 +8,7 @@ use clap::{
 };
 use clap_complete::Shell;
 use tapetum::{
-    Format, Strength,
+    Format, PrecisionMode, Strength,
     bench::{N_PIXELS_MAX, N_RUNS_MAX, Precision, SIDE_MAX, WORKS},
 };
 
@@ -113,6 +113,9 @@ pub(crate) struct EnhanceArguments {
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
+    /// Numbers to compute in: bf16 is faster and rounds its operands
+    #[arg(long, default_value = "auto")]
+    pub(crate) precision: EnhancePrecision,
     /// Memory for a result and the work on it, beyond the decoded photograph, e.g. 500M or 2G
     #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
     pub(crate) memory: u64,
@@ -147,6 +150,26 @@ pub(crate) enum DeviceChoice {
     Auto,
     /// The CPU
     Cpu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnhancePrecision {
+    /// 32-bit floats; bf16 where the machine has a matrix unit for it and the photograph stays the same
+    Auto,
+    /// 32-bit floats
+    F32,
+    /// Products of 16-bit floats, summed in 32 bits
+    Bf16,
+}
+
+impl From<EnhancePrecision> for PrecisionMode {
+    fn from(choice: EnhancePrecision) -> Self {
+        match choice {
+            EnhancePrecision::Auto => Self::Auto,
+            EnhancePrecision::F32 => Self::Fixed(Precision::F32),
+            EnhancePrecision::Bf16 => Self::Fixed(Precision::Bf16),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -280,7 +303,8 @@ fn works() -> PossibleValuesParser {
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let side = |text: &str| text.parse().ok().filter(|side| (1..=SIDE_MAX).contains(side));
-    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    let sides =
+        text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
     let fits = |&(width, height): &(u32, u32)| u64::from(width) * u64::from(height) <= N_PIXELS_MAX;
     sides.filter(fits).ok_or_else(|| {
         format!(

@@ -53,6 +53,8 @@ pub(crate) struct Done {
     pub(crate) geometric_mean: f64,
     pub(crate) dark_share: f64,
     pub(crate) n_tiles: usize,
+    /// Numbers that the network computed in.
+    pub(crate) precision: &'static str,
     pub(crate) seconds: f64,
     pub(crate) warnings: Vec<String>,
 }
@@ -120,6 +122,7 @@ impl Done {
             geometric_mean: report.exposure.geometric_mean,
             dark_share: report.exposure.dark_share,
             n_tiles: report.n_tiles,
+            precision: report.precision.name(),
             seconds,
             warnings: enhanced.warnings.clone(),
         }

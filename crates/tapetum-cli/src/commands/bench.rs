@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, fs, path::Path, process::ExitCode};
 
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tapetum::{
     Limits,
@@ -34,16 +35,17 @@ pub(crate) fn run(arguments: &BenchArguments, verbosity: Verbosity) -> Result<Ex
         n_runs: arguments.runs,
     };
     let n_threads = arguments.threads.map_or_else(n_threads_default, usize::from);
-    let machine = Machine::measure(n_threads, arguments.precision.into());
+    let mut machine = Machine::measure(n_threads, arguments.precision.into());
     if !arguments.json {
         print(format!("{}\n{}", machine_line(&machine), row(&HEADINGS)).as_bytes())?;
     }
     let mut n_unsteady = 0;
     for work in works {
-        if verbosity > Verbosity::Quiet {
-            tell(format_args!("{}: measuring", work.name));
-        }
-        let measured = measure(work, &machine, &options).map_err(failure)?;
+        let progress = progress(work, verbosity);
+        let measured = measure(work, &machine, &options);
+        machine.measure_peak_again();
+        progress.finish_and_clear();
+        let measured = measured.map_err(|error| failure(work, arguments, &error))?;
         n_unsteady += usize::from(!measured.statistics.is_steady());
         let line = match arguments.json {
             true => format!("{}\n", as_json(work, &machine, &measured)),
@@ -80,13 +82,23 @@ fn chosen(arguments: &BenchArguments, verbosity: Verbosity) -> Vec<&'static Work
         return arguments.works.iter().map(find).collect();
     }
     let precision = Precision::from(arguments.precision);
-    let (chosen, others): (Vec<_>, Vec<_>) =
+    let (chosen, others): (Vec<&Work>, Vec<&Work>) =
         WORKS.iter().partition(|work| work.precisions.contains(&precision));
     if !others.is_empty() && verbosity > Verbosity::Quiet {
         let names: Vec<_> = others.iter().map(|work| work.name).collect();
         tell(format_args!("not in {}: {}", precision_name(precision), names.join(", ")));
     }
     chosen
+}
+
+/// A line on a terminal that goes away again.
+fn progress(work: &Work, verbosity: Verbosity) -> ProgressBar {
+    if verbosity == Verbosity::Quiet {
+        return ProgressBar::hidden();
+    }
+    let progress = ProgressBar::new_spinner().with_message(format!("measuring {}", work.name));
+    progress.tick();
+    progress
 }
 
 fn read_photo(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -101,13 +113,14 @@ fn read_photo(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(io)
 }
 
-fn failure(error: BenchError) -> Failure {
-    let kind = match error {
-        BenchError::Work(_) => Kind::File,
-        BenchError::Threads(_) => Kind::Environment,
-        _ => Kind::Usage,
+fn failure(work: &Work, arguments: &BenchArguments, error: &BenchError) -> Failure {
+    let (kind, message) = match (error, &arguments.image) {
+        (BenchError::Work(_), Some(image)) => (Kind::File, format!("{}: {error}", image.display())),
+        (BenchError::Work(_), None) => (Kind::File, format!("{}: {error}", work.name)),
+        (BenchError::Threads(_), _) => (Kind::Environment, error.to_string()),
+        _ => (Kind::Usage, error.to_string()),
     };
-    let failure = Failure::new(kind, error.to_string());
+    let failure = Failure::new(kind, message);
     match error.hint() {
         Some(hint) => failure.with_hint(hint),
         None => failure,

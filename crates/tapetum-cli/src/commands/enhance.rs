@@ -100,6 +100,7 @@ impl Session {
             enhance: EnhanceOptions {
                 strength: arguments.strength,
                 memory_bytes_max: arguments.memory,
+                precision: arguments.precision.into(),
             },
             limits: Limits {
                 n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
@@ -245,7 +246,8 @@ fn settings_hash(arguments: &EnhanceArguments) -> String {
     };
     let format = arguments.format.map_or("own", tapetum::Format::name);
     let version = env!("CARGO_PKG_VERSION");
-    sha256(format!("{version} {strength} {format} {}", arguments.quality).as_bytes())
+    let (quality, precision) = (arguments.quality, arguments.precision);
+    sha256(format!("{version} {strength} {format} {quality} {precision:?}").as_bytes())
 }
 
 fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {

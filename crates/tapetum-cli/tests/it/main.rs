@@ -8,6 +8,7 @@ mod pictures;
 
 mod bad_inputs;
 mod bad_weights;
+mod bench;
 mod generated;
 #[cfg(unix)]
 mod interrupted;

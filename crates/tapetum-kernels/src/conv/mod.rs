@@ -39,6 +39,16 @@ pub enum Precision {
     Bf16,
 }
 
+impl Precision {
+    /// As options and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
 /// Sizes of a convolution; pairs are height first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvShape {

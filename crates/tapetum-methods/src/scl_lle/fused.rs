@@ -3,7 +3,7 @@
 use tapetum_image::{Image, Srgb};
 use tapetum_nn::{
     Weights, WeightsError,
-    kernels::{BandLayer, BandPlan, Compute, Instructions, apply_curves_to_row},
+    kernels::{BandLayer, BandPlan, Compute, Instructions, Precision, apply_curves_to_row},
     prelude::*,
 };
 
@@ -19,7 +19,8 @@ const SOURCES: [&[usize]; 7] = [&[0], &[1], &[2], &[3], &[3, 4], &[2, 5], &[1, 6
 /// The curve network with its plan. Images go through the plan, tensors through the network.
 pub struct FusedCurveNetwork {
     network: CurveNetwork,
-    plan: BandPlan,
+    /// In `f32` and in `bf16`.
+    plans: [BandPlan; 2],
 }
 
 impl FusedCurveNetwork {
@@ -41,9 +42,11 @@ impl FusedCurveNetwork {
                 BandLayer { sources, weight, bias, is_relu: idx + 1 < SOURCES.len() }
             })
             .collect();
-        let compute =
-            Compute { instructions: Instructions::best(), precision: ops::Precision::F32 };
-        Ok(Self { network, plan: BandPlan::new(compute, 3, &layers) })
+        let plans = [Precision::F32, Precision::Bf16].map(|precision| {
+            let compute = Compute { instructions: Instructions::best(), precision };
+            BandPlan::new(compute, 3, &layers)
+        });
+        Ok(Self { network, plans })
     }
 }
 
@@ -59,7 +62,11 @@ impl Network for FusedCurveNetwork {
     fn enhance_image(&self, low: &Image<Srgb>, _device: &Device) -> Image<Srgb> {
         let mut pixels = vec![0.0; low.pixels.len()];
         let width = low.width() as usize;
-        self.plan.run(&low.pixels, width, apply_curves_to_row, &mut pixels);
+        let plan = match ops::precision() {
+            Precision::F32 => &self.plans[0],
+            Precision::Bf16 => &self.plans[1],
+        };
+        plan.run(&low.pixels, width, apply_curves_to_row, &mut pixels);
         Image::new(low.width(), low.height(), pixels)
     }
 

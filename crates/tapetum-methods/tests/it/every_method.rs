@@ -3,7 +3,7 @@
 use tapetum_image::{Channels, ColorConversion, Image, Raster, Samples, Srgb};
 use tapetum_methods::{all, find, load};
 use tapetum_nn::{
-    EnhanceOptions, Network, Strength, Tiling, Weights, enhance,
+    EnhanceOptions, Network, Strength, Tiling, Weights, enhance, ops,
     prelude::{Device, Tensor, TensorData},
     weights::{TensorValues, to_safetensors},
 };
@@ -65,7 +65,9 @@ fn tiles_equal_the_whole_image_as_the_card_promises() {
         let samples = Samples::F32(wave(width * height * 3));
         let raster = Raster::new(width as u32, height as u32, Channels::Rgb, samples).unwrap();
         let run = |memory_bytes_max| {
-            let options = EnhanceOptions { strength: Strength::Fixed(1.0), memory_bytes_max };
+            let strength = Strength::Fixed(1.0);
+            let options =
+                EnhanceOptions { strength, memory_bytes_max, ..EnhanceOptions::default() };
             let conversion = ColorConversion::identity();
             enhance(&*network, &raster, &conversion, &options, &Device::flex()).unwrap()
         };
@@ -97,6 +99,22 @@ fn the_way_of_images_equals_the_way_of_tensors() {
             let peak = differences.fold(0.0, f32::max);
             assert!(peak <= 1e-5, "{} {width}x{height}: {peak}", network.card().name);
         }
+    }
+}
+
+#[test]
+fn bf16_acts_and_stays_close() {
+    let device = Device::flex();
+    let image = Image::<Srgb>::new(61, 40, wave(61 * 40 * 3));
+    for network in networks() {
+        let run = |precision| {
+            ops::with_precision(precision, || network.enhance_image(&image, &device).pixels)
+        };
+        let [exact, rounded] = [ops::Precision::F32, ops::Precision::Bf16].map(run);
+        let differences = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs());
+        let peak = differences.fold(0.0, f32::max);
+        // Two and a half 8-bit levels, with weights ten times those of a trained network.
+        assert!(peak > 0.0 && peak < 1e-2, "{}: {peak}", network.card().name);
     }
 }
 

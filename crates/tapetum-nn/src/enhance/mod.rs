@@ -1,6 +1,7 @@
 //! The enhancement pipeline: a raster of any size through a network, tile by tile, and back.
 
 mod exposure;
+mod precision;
 mod strength;
 mod tile_tensor;
 mod tiles;
@@ -10,13 +11,16 @@ use tapetum_image::{ColorConversion, Image, Native, Raster, Rect, Srgb};
 use thiserror::Error;
 
 pub(crate) use self::tile_tensor::{from_tensor, to_tensor};
-pub use self::{exposure::Exposure, strength::Strength};
+pub use self::{exposure::Exposure, precision::PrecisionMode, strength::Strength};
 use self::{
     exposure::{luma, measure},
     strength::Blend,
     tiles::Tile,
 };
-use crate::network::Network;
+use crate::{
+    network::Network,
+    ops::{Precision, with_precision},
+};
 
 /// Default for [`EnhanceOptions::memory_bytes_max`]: 1 GiB.
 pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
@@ -31,11 +35,17 @@ pub struct EnhanceOptions {
     pub strength: Strength,
     /// Memory for the result and the network's work, beyond the decoded photograph.
     pub memory_bytes_max: u64,
+    /// In which numbers the network computes.
+    pub precision: PrecisionMode,
 }
 
 impl Default for EnhanceOptions {
     fn default() -> Self {
-        Self { strength: Strength::Auto, memory_bytes_max: MEMORY_BYTES_DEFAULT }
+        Self {
+            strength: Strength::Auto,
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            precision: PrecisionMode::Auto,
+        }
     }
 }
 
@@ -52,6 +62,8 @@ pub struct EnhanceReport {
     pub mean_after: f64,
     /// Number of tiles the network ran on; none at strength 0.
     pub n_tiles: usize,
+    /// In which numbers it computed.
+    pub precision: Precision,
 }
 
 /// Why an image was not enhanced. No output exists then.
@@ -128,8 +140,9 @@ pub fn enhance(
     device: &Device,
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
     let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
+    let precision = options.precision.decide(network, &preview, device);
     let blend = Blend::decide(options.strength, &exposure, &preview, |preview| {
-        network.enhance_image(preview, device)
+        with_precision(precision, || network.enhance_image(preview, device))
     });
     drop(preview);
     let mut report = EnhanceReport {
@@ -137,6 +150,7 @@ pub fn enhance(
         mean_before: exposure.mean,
         mean_after: exposure.mean,
         n_tiles: 0,
+        precision,
         exposure,
     };
     if blend.strength == 0.0 {
@@ -146,7 +160,9 @@ pub fn enhance(
     let mut result = raster.same_shape();
     let mut statistics = Statistics::default();
     for tile in &tiles {
-        let enhanced = enhance_tile(network, raster, conversion, &blend, tile, device)?;
+        let enhanced = with_precision(precision, || {
+            enhance_tile(network, raster, conversion, &blend, tile, device)
+        })?;
         statistics.add(&enhanced.srgb);
         result.write_rgb(tile.core.x, tile.core.y, &enhanced.native);
     }

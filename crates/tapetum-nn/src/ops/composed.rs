@@ -3,11 +3,14 @@
 
 use burn::tensor::{
     Tensor, activation, module,
-    ops::{ConvOptions as EngineOptions, PadMode},
+    ops::{
+        AvgPoolOptions, ConvOptions as EngineOptions, InterpolateMode, InterpolateOptions,
+        MaxPoolOptions, PadMode,
+    },
 };
-use tapetum_kernels::{Activation, PaddingMode};
+use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
-use super::ConvOptions;
+use super::{ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim};
 
 /// [`conv2d`](super::conv2d).
 pub fn conv2d(
@@ -26,6 +29,26 @@ pub fn conv2d(
     activate(module::conv2d(input, weight, bias, options), activation)
 }
 
+/// [`depthwise_conv2d`](super::depthwise_conv2d).
+pub fn depthwise_conv2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    dilation: usize,
+    padding_mode: PaddingMode,
+    activation: Activation,
+) -> Tensor<4> {
+    let [n_channels, _, kernel, _] = weight.dims();
+    let options = ConvOptions {
+        stride: [1, 1],
+        padding: [kernel / 2 * dilation; 2],
+        dilation: [dilation; 2],
+        groups: n_channels,
+        padding_mode,
+    };
+    conv2d(input, weight, bias, &options, activation)
+}
+
 /// [`activate`](super::activate).
 pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tensor<D> {
     match function {
@@ -39,6 +62,67 @@ pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tenso
     }
 }
 
+/// [`add`](super::add).
+pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    a + b
+}
+
+/// [`average_pool2d`](super::average_pool2d).
+pub fn average_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
+    let PoolOptions { window, stride, padding, ceil_mode } = *options;
+    let options = AvgPoolOptions::new(window).with_stride(stride).with_padding(padding);
+    let options = options.with_ceil_mode(ceil_mode).with_count_include_pad(false);
+    module::avg_pool2d(input, options)
+}
+
+/// [`max_pool2d`](super::max_pool2d).
+pub fn max_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
+    let PoolOptions { window, stride, padding, ceil_mode } = *options;
+    let options = MaxPoolOptions::new(window).with_stride(stride).with_padding(padding);
+    module::max_pool2d(input, options.with_ceil_mode(ceil_mode))
+}
+
+/// [`global_average_pool`](super::global_average_pool).
+pub fn global_average_pool(input: Tensor<4>) -> Tensor<4> {
+    input.mean_dim(3).mean_dim(2)
+}
+
+/// [`global_max_pool`](super::global_max_pool).
+pub fn global_max_pool(input: Tensor<4>) -> Tensor<4> {
+    let [batch, n_channels, height, width] = input.dims();
+    // All pixels in one dimension, so that the first largest one is the first of the image.
+    input.reshape([batch, n_channels, 1, height * width]).max_dim(3)
+}
+
+/// [`resize2d`](super::resize2d).
+pub fn resize2d(input: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> Tensor<4> {
+    let mode = match interpolation {
+        Interpolation::Nearest => InterpolateMode::Nearest,
+        Interpolation::Bilinear | Interpolation::BilinearCorners => InterpolateMode::Bilinear,
+    };
+    let corners = interpolation == Interpolation::BilinearCorners;
+    let options = InterpolateOptions::new(mode).with_align_corners(corners);
+    module::interpolate(input, options.with_output_size(size))
+}
+
+/// [`layer_norm`](super::layer_norm).
+pub fn layer_norm<const D: usize>(
+    input: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f32,
+) -> Tensor<D> {
+    let channels = channel_dim::<D>();
+    let input = input.swap_dims(channels, D - 1);
+    let output = module::layer_norm(input, weight, Some(bias), f64::from(epsilon));
+    output.swap_dims(channels, D - 1)
+}
+
+/// [`softmax`](super::softmax).
+pub fn softmax<const D: usize>(input: Tensor<D>, dim: usize) -> Tensor<D> {
+    activation::softmax(input, dim)
+}
+
 /// [`apply_curves`](super::apply_curves).
 pub fn apply_curves(image: Tensor<4>, curve_maps: Tensor<4>) -> Tensor<4> {
     let [_, n_channels, _, _] = image.dims();
@@ -48,4 +132,55 @@ pub fn apply_curves(image: Tensor<4>, curve_maps: Tensor<4>) -> Tensor<4> {
         let rate = curve_maps.clone().narrow(1, step * n_channels, n_channels);
         value.clone() + rate * (value.clone() * value.clone() - value)
     })
+}
+
+/// [`selective_scan`](super::selective_scan): one position after the other.
+pub fn selective_scan(inputs: ScanInputs, direction: ScanDirection) -> Tensor<4> {
+    let ScanInputs { x, step, step_bias, decay, input, output, skip } = inputs;
+    let size = [x.dims()[2], x.dims()[3]];
+    let ([n_channels, n_states], n_positions) = (decay.dims(), size[0] * size[1]);
+    // `[batch, channels, positions]`, and `[1, channels, states]` of the decay.
+    let decay = decay.unsqueeze::<3>();
+    let step = step + step_bias.reshape([1, n_channels, 1, 1]);
+    let step = sequence(activation::softplus(step, 1.0), direction);
+    let passing = x.clone() * skip.reshape([1, n_channels, 1, 1]);
+    let [x, input, output] = [x, input, output].map(|image| sequence(image, direction));
+
+    let mut states = Tensor::zeros([x.dims()[0], n_channels, n_states], &x.device());
+    let mut results = Vec::with_capacity(n_positions);
+    for position in 0..n_positions {
+        // `[batch, channels, 1]` and `[batch, 1, states]`.
+        let [x, step] = [&x, &step].map(|values| values.clone().narrow(2, position, 1));
+        let [input, output] =
+            [&input, &output].map(|values| values.clone().narrow(2, position, 1).swap_dims(1, 2));
+        states = (step.clone() * decay.clone()).exp() * states + step * x * input;
+        results.push((states.clone() * output).sum_dim(2));
+    }
+    image(Tensor::cat(results, 2), size, direction) + passing
+}
+
+fn is_column_major(direction: ScanDirection) -> bool {
+    matches!(direction, ScanDirection::ColumnMajor | ScanDirection::ColumnMajorReversed)
+}
+
+fn is_reversed(direction: ScanDirection) -> bool {
+    matches!(direction, ScanDirection::RowMajorReversed | ScanDirection::ColumnMajorReversed)
+}
+
+/// `[batch, channels, height, width]` as `[batch, channels, positions]`.
+fn sequence(image: Tensor<4>, direction: ScanDirection) -> Tensor<3> {
+    let image = if is_column_major(direction) { image.swap_dims(2, 3) } else { image };
+    let sequence = image.flatten(2, 3);
+    if is_reversed(direction) { sequence.flip([2]) } else { sequence }
+}
+
+/// The other way round.
+fn image(sequence: Tensor<3>, [height, width]: [usize; 2], direction: ScanDirection) -> Tensor<4> {
+    let [batch, n_channels, _] = sequence.dims();
+    let sequence = if is_reversed(direction) { sequence.flip([2]) } else { sequence };
+    if is_column_major(direction) {
+        sequence.reshape([batch, n_channels, width, height]).swap_dims(2, 3)
+    } else {
+        sequence.reshape([batch, n_channels, height, width])
+    }
 }

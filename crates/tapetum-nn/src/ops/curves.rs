@@ -5,7 +5,7 @@ use tapetum_kernels::{CurveGradients, CurveInputs, Instructions, curve, curve_ba
 
 use super::{
     composed,
-    operation::{Operation, Order, Values, has_kernels, run2},
+    operation::{Operation, Order, Values, has_kernels, or_unused, run2},
 };
 
 /// Applies `u_n = u_{n-1} + r_n (u_{n-1}² - u_{n-1})` for each step's curve map `r_n = tanh(m_n)`,
@@ -43,30 +43,15 @@ impl Operation<2> for Curves {
 
     fn backward(
         &self,
-        [image, maps]: &[Values; 2],
+        inputs: &[Values; 2],
         _output: Option<&[f32]>,
         output_gradient: &[f32],
-        [image_gradient, maps_gradient]: [Option<&mut [f32]>; 2],
+        gradients: [Option<&mut [f32]>; 2],
     ) {
-        let inputs = CurveInputs { image: image.values, maps: maps.values };
-        let mut unused = [Vec::new(), Vec::new()];
-        let [for_image, for_maps] = &mut unused;
-        let gradients = CurveGradients {
-            image: or_unused(image_gradient, for_image, image.values.len()),
-            maps: or_unused(maps_gradient, for_maps, maps.values.len()),
-        };
+        let mut unused = Default::default();
+        let [image, maps] = or_unused(gradients, &mut unused, inputs);
+        let gradients = CurveGradients { image, maps };
+        let inputs = CurveInputs { image: inputs[0].values, maps: inputs[1].values };
         curve_backward(Instructions::best(), &inputs, output_gradient, gradients);
     }
-}
-
-/// The gradient that is asked for, or room for one that comes along unasked.
-fn or_unused<'a>(
-    gradient: Option<&'a mut [f32]>,
-    unused: &'a mut Vec<f32>,
-    n_values: usize,
-) -> &'a mut [f32] {
-    gradient.unwrap_or_else(|| {
-        unused.resize(n_values, 0.0);
-        unused
-    })
 }

@@ -9,15 +9,27 @@ pub mod composed;
 mod buffers;
 mod convolution;
 mod curves;
+mod depthwise;
+mod normalization;
 mod operation;
 mod pointwise;
+mod pooling;
 mod precision;
+mod resize;
+mod selective_scan;
+mod softmax;
 
-pub use tapetum_kernels::{Activation, PaddingMode, Precision};
+pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
 
 pub use self::{
     convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
     curves::apply_curves,
-    pointwise::activate,
-    precision::with_precision,
+    depthwise::depthwise_conv2d,
+    normalization::layer_norm,
+    pointwise::{activate, add},
+    pooling::{PoolOptions, average_pool2d, global_average_pool, global_max_pool, max_pool2d},
+    precision::{precision, with_precision},
+    resize::resize2d,
+    selective_scan::{ScanInputs, selective_scan},
+    softmax::softmax,
 };

@@ -104,6 +104,31 @@ pub(crate) fn run4<const E: usize>(
     Tensor::from_dispatch(<Dispatch as KernelBackend>::run4(a, b, c, d, Arc::new(operation)))
 }
 
+/// Runs an operation of seven tensors.
+pub(crate) fn run7<const E: usize>(
+    operation: impl Operation<7>,
+    [a, b, c, d, e, f, g]: [DispatchTensor; 7],
+) -> Tensor<E> {
+    let operation = Arc::new(operation);
+    Tensor::from_dispatch(<Dispatch as KernelBackend>::run7(a, b, c, d, e, f, g, operation))
+}
+
+/// The gradients that are asked for, and room for those that come along unasked.
+pub(crate) fn or_unused<'a, const N: usize>(
+    gradients: [Option<&'a mut [f32]>; N],
+    unused: &'a mut [Vec<f32>; N],
+    inputs: &[Values; N],
+) -> [&'a mut [f32]; N] {
+    let mut all = gradients.into_iter().zip(unused).zip(inputs);
+    std::array::from_fn(|_| {
+        let ((gradient, unused), input) = all.next().expect("three of the same length");
+        gradient.unwrap_or_else(|| {
+            unused.resize(input.values.len(), 0.0);
+            unused
+        })
+    })
+}
+
 /// What the engine hands to the backend of a tensor. An arm for each number of inputs, as the macro
 /// takes no lists.
 #[backend_extension(Flex, Autodiff)]
@@ -129,6 +154,18 @@ pub(crate) trait KernelBackend: Backend {
         c: FloatTensor<Self>,
         d: FloatTensor<Self>,
         operation: Arc<dyn Operation<4>>,
+    ) -> FloatTensor<Self>;
+
+    #[allow(clippy::too_many_arguments, reason = "the macro takes no lists")]
+    fn run7(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        operation: Arc<dyn Operation<7>>,
     ) -> FloatTensor<Self>;
 }
 
@@ -164,6 +201,7 @@ implement! {
     run2: 2 (a, b);
     run3: 3 (a, b, c);
     run4: 4 (a, b, c, d);
+    run7: 7 (a, b, c, d, e, f, g);
 }
 
 fn tracked<C: CheckpointStrategy, const N: usize>(
@@ -251,8 +289,8 @@ fn ordered_one(tensor: FlexTensor, order: Order) -> FlexTensor {
 
 /// `[batch, height, width, channels]` as `[batch, channels, height, width]`.
 const CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
-/// And back.
-const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
+/// And back: the dimensions of an image in the order of its memory.
+pub(crate) const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 
 /// A row-major tensor of the values in that order.
 fn dense(tensor: FlexTensor, order: Order) -> FlexTensor {

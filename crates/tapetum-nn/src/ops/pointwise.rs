@@ -5,7 +5,7 @@ use tapetum_kernels::{Activation, Instructions};
 
 use super::{
     composed,
-    operation::{Operation, Order, Values, has_kernels, run1},
+    operation::{Operation, Order, Values, has_kernels, run1, run2},
 };
 
 /// The activation of every value.
@@ -16,6 +16,19 @@ pub fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Ten
         run1(Activate { activation, order: order_of::<D>() }, input)
     } else {
         composed::activate(input, activation)
+    }
+}
+
+/// The sum `a + b` of two tensors of one shape.
+///
+/// # Panics
+/// When the shapes differ: nothing is broadcast.
+pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    assert_eq!(a.dims(), b.dims(), "summands of one shape");
+    if has_kernels(&a.device(), a.dtype()) {
+        run2(Add { order: order_of::<D>() }, [a.into_dispatch(), b.into_dispatch()])
+    } else {
+        composed::add(a, b)
     }
 }
 
@@ -64,5 +77,40 @@ impl Operation<1> for Activate {
             output_gradient,
             gradient,
         );
+    }
+}
+
+#[derive(Debug)]
+struct Add {
+    order: Order,
+}
+
+impl Operation<2> for Add {
+    fn input_orders(&self) -> [Order; 2] {
+        [self.order; 2]
+    }
+
+    fn output_order(&self) -> Order {
+        self.order
+    }
+
+    fn output_shape(&self, [a, _]: [&[usize]; 2]) -> Vec<usize> {
+        a.to_vec()
+    }
+
+    fn forward(&self, [a, b]: &[Values; 2], output: &mut [f32]) {
+        tapetum_kernels::add(Instructions::best(), a.values, b.values, output);
+    }
+
+    fn backward(
+        &self,
+        _inputs: &[Values; 2],
+        _output: Option<&[f32]>,
+        output_gradient: &[f32],
+        gradients: [Option<&mut [f32]>; 2],
+    ) {
+        for gradient in gradients.into_iter().flatten() {
+            gradient.copy_from_slice(output_gradient);
+        }
     }
 }

@@ -22,6 +22,11 @@ pub fn with_precision<T>(precision: Precision, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// The precision that [`with_precision`] set for this thread; `f32` outside of it.
+pub fn precision() -> Precision {
+    CURRENT.get()
+}
+
 /// What the kernels of a new operation run with.
 pub(crate) fn compute() -> Compute {
     Compute { instructions: Instructions::best(), precision: CURRENT.get() }

@@ -61,7 +61,7 @@ fn run(
     strength: Strength,
     memory_bytes_max: u64,
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
-    let options = EnhanceOptions { strength, memory_bytes_max };
+    let options = EnhanceOptions { strength, memory_bytes_max, ..EnhanceOptions::default() };
     enhance(network, raster, &ColorConversion::identity(), &options, &Device::flex())
 }
 

@@ -2,7 +2,8 @@
 
 use tapetum_nn::kernels::{
     self, Activation, Compute, ConvShape, DepthwiseInputs, DepthwiseShape, Interpolation,
-    PaddingMode, ResizeShape, ScanDirection, ScanInputs, ScanShape, conv2d, depthwise_conv, resize,
+    LayerNorm, PaddingMode, ResizeShape, ScanDirection, ScanInputs, ScanShape, conv2d,
+    depthwise_conv, resize,
 };
 
 use super::{Prepared, Setup, synthetic::values};
@@ -93,6 +94,19 @@ pub(super) fn bilinear(setup: &Setup) -> Result<Prepared, Error> {
     let run = move |output: &mut Vec<f32>| {
         output.resize(4 * input.len(), 0.0);
         resize(instructions, Interpolation::Bilinear, &shape, &input, output);
+        Ok(())
+    };
+    Ok(prepared(setup, None, run))
+}
+
+pub(super) fn layer_norm(setup: &Setup) -> Result<Prepared, Error> {
+    let instructions = setup.compute.instructions;
+    let input = values(n_pixels(setup) * N_CHANNELS, 0, 1.0);
+    let (weight, bias) = (values(N_CHANNELS, 1, 1.0), values(N_CHANNELS, 2, 1.0));
+    let run = move |output: &mut Vec<f32>| {
+        output.resize(input.len(), 0.0);
+        let norm = LayerNorm { weight: &weight, bias: &bias, epsilon: 1e-5 };
+        kernels::layer_norm(instructions, &norm, &input, output);
         Ok(())
     };
     Ok(prepared(setup, None, run))

@@ -25,6 +25,12 @@ impl Machine {
         Self { cpu: cpu_name(), n_threads, compute, peak_flops }
     }
 
+    /// Measures the peak once more and keeps the larger one: under a load that comes and goes, the first
+    /// may have been too small.
+    pub fn measure_peak_again(&mut self) {
+        self.peak_flops = self.peak_flops.max(peak_flops(self.compute, self.n_threads));
+    }
+
     /// Whether the processor computes in the precision, rather than in others that stand for it.
     pub fn is_emulated(&self) -> bool {
         self.compute.precision == Precision::Bf16

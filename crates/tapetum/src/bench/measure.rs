@@ -69,9 +69,7 @@ pub enum BenchError {
         precision: Precision,
     },
     /// The picture has a side, or a number of pixels, beyond the limits.
-    #[error(
-        "expected 1 to {SIDE_MAX} pixels a side, {N_PIXELS_MAX} at most, got {width}x{height}"
-    )]
+    #[error("expected 1 to {SIDE_MAX} pixels a side, {N_PIXELS_MAX} at most, got {width}x{height}")]
     Size {
         /// Columns.
         width: u32,
@@ -82,9 +80,7 @@ pub enum BenchError {
     #[error("expected 1 to {N_RUNS_MAX} runs, got {0}")]
     Runs(u16),
     /// The work would need too much memory at that size.
-    #[error(
-        "{work} would take {needed_bytes} bytes at this size, {WORKING_BYTES_MAX} are allowed"
-    )]
+    #[error("{work} would take {needed_bytes} bytes at this size, {WORKING_BYTES_MAX} are allowed")]
     Memory {
         /// Its name.
         work: &'static str,

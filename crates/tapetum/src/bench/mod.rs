@@ -3,15 +3,13 @@
 //! A work is a row of [`WORKS`]. It makes its own input from formulas, so that anybody can measure the
 //! same.
 
-mod measure;
-mod statistics;
-mod machine;
 mod kernels;
+mod machine;
+mod measure;
 mod networks;
 mod pipeline;
+mod statistics;
 mod synthetic;
-
-use tapetum_nn::kernels::Compute;
 
 use crate::error::Error;
 
@@ -20,7 +18,7 @@ pub use self::{
     measure::{BenchError, Measurement, N_PIXELS_MAX, N_RUNS_MAX, Options, SIDE_MAX, measure},
     statistics::Statistics,
 };
-pub use tapetum_nn::kernels::{Instructions, Precision};
+pub use tapetum_nn::kernels::{Compute, Instructions, Precision};
 
 const BOTH: &[Precision] = &[Precision::F32, Precision::Bf16];
 const F32: &[Precision] = &[Precision::F32];
@@ -60,6 +58,14 @@ pub static WORKS: &[Work] = &[
         prepare: kernels::bilinear,
     },
     Work {
+        name: "layer-norm",
+        description: "layer normalisation over 64 channels",
+        size: (256, 256),
+        precisions: F32,
+        bytes_per_pixel: 4 * 2 * 64,
+        prepare: kernels::layer_norm,
+    },
+    Work {
         name: "selective-scan",
         description: "a selective scan of 128 channels with 16 states, row after row",
         size: (256, 256),
@@ -80,8 +86,8 @@ pub static WORKS: &[Work] = &[
         description: "a training step of SCL-LLE's network on eight pictures, with Adam and the mean \
                       absolute error",
         size: (256, 256),
-        precisions: F32,
-        bytes_per_pixel: 100_000,
+        precisions: BOTH,
+        bytes_per_pixel: 32_000,
         prepare: networks::scl_lle_train,
     },
     Work {

@@ -5,7 +5,10 @@ use burn::{
     tensor::TensorData,
 };
 use tapetum_methods::scl_lle;
-use tapetum_nn::prelude::{Device, Network, Tensor};
+use tapetum_nn::{
+    ops::with_precision,
+    prelude::{Device, Network, Tensor},
+};
 
 use super::{Prepared, Setup, synthetic};
 use crate::{error::Error, model::Model};
@@ -40,8 +43,10 @@ pub(super) fn scl_lle_train(setup: &Setup) -> Result<Prepared, Error> {
     let mut network = scl_lle::weights::read(&model.weights, &device)?;
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
     let low = batch(setup.size, &device);
+    let precision = setup.compute.precision;
     let run = move |output: &mut Vec<f32>| {
-        let enhanced = network.enhance(low.clone());
+        // The backward pass keeps the precision.
+        let enhanced = with_precision(precision, || network.enhance(low.clone()));
         let loss = (enhanced - TARGET).abs().mean();
         *output = vec![loss.clone().into_scalar::<f32>()];
         let gradients = GradientsParams::from_grads(loss.backward(), &network);

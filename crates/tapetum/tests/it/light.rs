@@ -53,8 +53,12 @@ fn the_smallest_memory_gives_the_picture_of_one_tile() {
         let dark = photo(raster((200, 150), Channels::Rgb, depth_bits, dark_scene));
         let file = write(&dark, Format::Png);
         let strength = Strength::Fixed(1.0);
-        let with_memory =
-            |memory_bytes_max| enhance_with(&file, EnhanceOptions { strength, memory_bytes_max });
+        let with_memory = |memory_bytes_max| {
+            enhance_with(
+                &file,
+                EnhanceOptions { strength, memory_bytes_max, ..EnhanceOptions::default() },
+            )
+        };
         let Err(Error::Enhance(EnhanceError::Memory { needed_bytes, .. })) = with_memory(1) else {
             panic!("one byte cannot be enough")
         };

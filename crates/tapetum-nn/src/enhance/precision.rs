@@ -1,0 +1,87 @@
+//! In which numbers a photograph is computed.
+
+use burn::tensor::Device;
+use tapetum_image::{Image, Srgb};
+use tapetum_kernels::{Instructions, Precision};
+
+use crate::{network::Network, ops::with_precision};
+
+/// How far a result in `bf16` may be from that in `f32` where nobody asked for it: half an 8-bit level.
+const DIFFERENCE_MAX: f32 = 2e-3;
+
+/// In which numbers a network computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrecisionMode {
+    /// `f32`; `bf16` where the machine has a matrix unit for it and a reduced copy of the photograph comes
+    /// out the same to half an 8-bit level.
+    #[default]
+    Auto,
+    /// These.
+    Fixed(Precision),
+}
+
+impl PrecisionMode {
+    /// Decides for one photograph.
+    pub(super) fn decide(
+        self,
+        network: &dyn Network,
+        preview: &Image<Srgb>,
+        device: &Device,
+    ) -> Precision {
+        match self {
+            Self::Fixed(precision) => precision,
+            Self::Auto if Instructions::best() == Instructions::Amx => {
+                closest(network, preview, device)
+            }
+            Self::Auto => Precision::F32,
+        }
+    }
+}
+
+/// `bf16` if it makes no difference.
+fn closest(network: &dyn Network, preview: &Image<Srgb>, device: &Device) -> Precision {
+    let run = |precision| with_precision(precision, || network.enhance_image(preview, device));
+    let [exact, rounded] = [Precision::F32, Precision::Bf16].map(run);
+    let differences = exact.pixels.iter().zip(&rounded.pixels).map(|(a, b)| (a - b).abs());
+    let is_close = differences.fold(0.0, f32::max) <= DIFFERENCE_MAX;
+    if is_close { Precision::Bf16 } else { Precision::F32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::{card::MethodCard, ops};
+
+    /// Differs by this in `bf16`.
+    struct Rounding(f32);
+
+    impl Network for Rounding {
+        fn card(&self) -> &'static MethodCard {
+            unreachable!("nobody plans with it")
+        }
+
+        fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
+            match ops::precision() {
+                Precision::F32 => low,
+                Precision::Bf16 => low + self.0,
+            }
+        }
+
+        fn n_parameters(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn bf16_is_taken_only_where_the_photograph_stays_the_same() {
+        let preview = Image::new(2, 2, vec![0.25; 12]);
+        let closest = |rounding| closest(&Rounding(rounding), &preview, &Device::flex());
+        assert_eq!(closest(1e-3), Precision::Bf16);
+        assert_eq!(closest(1e-2), Precision::F32);
+        let fixed = PrecisionMode::Fixed(Precision::Bf16);
+        let decided = fixed.decide(&Rounding(1e-2), &preview, &Device::flex());
+        assert_eq!(decided, Precision::Bf16);
+    }
+}

@@ -1,0 +1,64 @@
+//! Sums, activations and curves.
+
+use tapetum_nn::ops::{self, Activation, composed};
+
+use super::{Numbers, check_same, leaf, values};
+
+#[test]
+fn curves_and_gradients_equal_the_engines() {
+    let mut numbers = Numbers::new(25);
+    for n_steps in [1, 8] {
+        // Outside of 0..1 the steps run away.
+        let image: Vec<f32> =
+            values(&numbers.tensor([2, 3, 5, 7])).iter().map(|v| v.abs()).collect();
+        let image = leaf(image, [2, 3, 5, 7]).require_grad();
+        let maps = numbers.tensor([2, 3 * n_steps, 5, 7]);
+        check_same(
+            &[&image, &maps],
+            2e-5,
+            &format!("{n_steps} steps"),
+            ops::apply_curves(image.clone(), maps.clone()),
+            composed::apply_curves(image.clone(), maps.clone()),
+        );
+    }
+}
+
+#[test]
+fn every_activation_equals_the_engines() {
+    let mut numbers = Numbers::new(26);
+    for activation in [
+        Activation::Relu,
+        Activation::LeakyRelu(0.1),
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Silu,
+        Activation::Gelu,
+    ] {
+        let input = numbers.tensor([1, 5, 3, 4]);
+        check_same(
+            &[&input],
+            2e-5,
+            &format!("{activation:?}"),
+            ops::activate(input.clone(), activation),
+            composed::activate(input.clone(), activation),
+        );
+    }
+}
+
+#[test]
+fn sums_equal_the_engines_in_any_memory_order() {
+    let mut numbers = Numbers::new(31);
+    let [plain, permuted] = numbers.both_orders([2, 13, 5, 7]);
+    let [other, _] = numbers.both_orders([2, 13, 5, 7]);
+    for (a, b) in [(&plain, &permuted), (&permuted, &plain), (&plain, &other)] {
+        let (output, reference) =
+            (ops::add(a.clone(), b.clone()), composed::add(a.clone(), b.clone()));
+        check_same(&[a, b], 0.0, "images", output, reference);
+    }
+    let [a, b] = numbers.both_orders([3, 11, 5]);
+    let (output, reference) = (ops::add(a.clone(), b.clone()), composed::add(a.clone(), b.clone()));
+    check_same(&[&a, &b], 0.0, "tokens", output, reference);
+    // Both gradients come together in one tensor.
+    let doubled = ops::add(a.clone(), a.clone());
+    check_same(&[&a], 0.0, "the same tensor twice", doubled, a.clone() * 2.0);
+}
