@@ -22,11 +22,12 @@ pub(crate) fn run() -> Result<()> {
     steps.run("clippy", || clippy(root))?;
     steps.run("tidy", || tidy::report(&tidy::problems(&workspace)?))?;
     let unit = steps.run("tests", || unit_tests(root))?;
+    let older = steps.run("tests without AVX-512", || tests_without_avx512(root))?;
     let doc = steps
         .run("doc tests", || run_watched(cargo(root).args(["test", "--doc", "--workspace"])))?;
     steps.run("docs", || rustdoc(root))?;
     steps.run("licences", || licences(root))?;
-    steps.summarise(unit + doc)
+    steps.summarise(unit + older + doc)
 }
 
 fn clippy(root: &Path) -> Result<()> {
@@ -45,6 +46,14 @@ fn unit_tests(root: &Path) -> Result<Tally> {
     let tally = run_watched(cargo(root).args(arguments))?;
     ensure!(tally.passed > 0, "expected tests to run, got none");
     Ok(tally)
+}
+
+/// Runs the tests of operations and methods once more as on an older machine.
+fn tests_without_avx512(root: &Path) -> Result<Tally> {
+    let filters = ["--", "ops::", "every_method::", "scl_lle::"];
+    let mut tests = cargo(root);
+    tests.args(["test", "--workspace", "--test", "it"]).args(filters);
+    run_watched(tests.env("TAPETUM_INSTRUCTIONS", "avx2"))
 }
 
 fn rustdoc(root: &Path) -> Result<()> {

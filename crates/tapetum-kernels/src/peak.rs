@@ -4,7 +4,7 @@ use std::{hint::black_box, thread, time::Instant};
 
 use crate::{
     conv::{Compute, Precision},
-    instructions::Kernel,
+    instructions::{Instructions, Kernel},
     lanes::Lanes,
 };
 
@@ -14,14 +14,18 @@ const N_ROUNDS: usize = 1 << 20;
 const N_ATTEMPTS: usize = 16;
 
 /// Operations a second that `n_threads` threads together reach on independent sums of products held in
-/// registers; a product and a sum are two operations. No kernel of this crate can be faster.
+/// registers; a product and a sum are two operations. No kernel of this crate can be faster. `None` where
+/// products run on a matrix unit, which has no such registers.
 ///
 /// # Panics
 /// Without a thread, or when the machine lacks the instruction set.
-pub fn peak_flops(compute: Compute, n_threads: usize) -> f64 {
+pub fn peak_flops(compute: Compute, n_threads: usize) -> Option<f64> {
     assert!(n_threads > 0, "a thread to measure with");
+    if (compute.instructions, compute.precision) == (Instructions::Amx, Precision::Bf16) {
+        return None;
+    }
     let attempts = (0..N_ATTEMPTS).map(|_| attempt(compute, n_threads));
-    attempts.fold(0.0, f64::max)
+    Some(attempts.fold(0.0, f64::max))
 }
 
 fn attempt(compute: Compute, n_threads: usize) -> f64 {
@@ -98,7 +102,6 @@ unsafe fn sum_products<V: Lanes, const N: usize>(add: impl Fn(V, V, V) -> V) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instructions::Instructions;
 
     #[test]
     fn every_instruction_set_has_a_peak_in_both_precisions() {

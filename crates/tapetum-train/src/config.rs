@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tapetum_nn::ops::Precision;
 
 /// One training run. Folders are relative to the data root given at the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct RunConfig {
     /// Whether the channels of each dark crop are put in a random order: a network that sees every
     /// order treats the channels alike, so that grey stays grey.
     pub shuffle_channels: bool,
+    /// Numbers that convolutions multiply in; sums, weights and gradients are `f32` always.
+    #[serde(default)]
+    pub precision: RunPrecision,
     /// Steps between checkpoints.
     pub checkpoint_every: usize,
     /// Steps between validations.
@@ -29,6 +33,26 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// Pairs to validate on.
     pub validation: ValidationConfig,
+}
+
+/// See [`Precision`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunPrecision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// Operands rounded to 16-bit floats.
+    Bf16,
+}
+
+impl From<RunPrecision> for Precision {
+    fn from(precision: RunPrecision) -> Self {
+        match precision {
+            RunPrecision::F32 => Self::F32,
+            RunPrecision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// Folders of photographs to learn from.

@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use serde_json::json;
 use tapetum_nn::{
     Weights,
+    ops::with_precision,
     recipe::{Recipe, TermValue},
 };
 
@@ -56,7 +57,8 @@ pub fn run(
     let mut scores = Vec::new();
     for step in first_step..config.n_steps {
         let batch = data.batch(config, step, &batch_device);
-        let terms = recipe.step(batch).map_err(|source| TrainError::Step { step, source })?;
+        let terms = with_precision(config.precision.into(), || recipe.step(batch))
+            .map_err(|source| TrainError::Step { step, source })?;
         let n_done = step + 1;
         if n_done % JOURNAL_EVERY == 0 {
             journal_terms(run, n_done, &terms, start.elapsed())?;

@@ -140,12 +140,13 @@ fn machine_line(machine: &Machine) -> String {
     let cpu = machine.cpu.as_deref().unwrap_or("unknown CPU");
     let threads = if machine.n_threads == 1 { "thread" } else { "threads" };
     let emulated = if machine.is_emulated() { " (emulated)" } else { "" };
+    let peak = machine.peak_flops.map(|flops| format!(", peak {:.0} GFLOP/s", flops * 1e-9));
     format!(
-        "{cpu}, {} {threads}, {}, {}{emulated}, peak {:.0} GFLOP/s; times in ms, peak memory in MiB\n",
+        "{cpu}, {} {threads}, {}, {}{emulated}{}; times in ms, peak memory in MiB\n",
         machine.n_threads,
         machine.compute.instructions.name(),
         precision_name(machine.compute.precision),
-        machine.peak_flops * 1e-9,
+        peak.unwrap_or_default(),
     )
 }
 
@@ -159,7 +160,7 @@ fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
     let optional =
         |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.0}"));
     let memory = measured.memory_peak_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
-    let share = measured.flops.map(|flops| 100.0 * flops / machine.peak_flops);
+    let share = share_of_peak(machine, measured).map(|share| 100.0 * share);
     row(&[
         work.name,
         &size,
@@ -172,6 +173,10 @@ fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
         &share.map_or("-".to_owned(), |share| format!("{share:.0} %")),
         &memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0}")),
     ])
+}
+
+fn share_of_peak(machine: &Machine, measured: &Measurement) -> Option<f64> {
+    Some(measured.flops? / machine.peak_flops?)
 }
 
 /// Names to the left, numbers to the right of their columns.
@@ -223,13 +228,13 @@ fn as_json(work: &Work, machine: &Machine, measured: &Measurement) -> Value {
         "macs_per_pixel": measured.macs_per_pixel,
         "flops_per_pixel": measured.macs_per_pixel.map(|macs| 2.0 * macs),
         "gflops": flops.map(|flops| flops * 1e-9),
-        "share_of_peak": flops.map(|flops| flops / machine.peak_flops),
+        "share_of_peak": share_of_peak(machine, measured).filter(|_| unsteady.is_none()),
         "memory_peak_bytes": measured.memory_peak_bytes,
         "cpu": machine.cpu,
         "n_threads": machine.n_threads,
         "instructions": machine.compute.instructions.name(),
         "precision": precision_name(machine.compute.precision),
         "is_emulated": machine.is_emulated(),
-        "peak_gflops": machine.peak_flops * 1e-9,
+        "peak_gflops": machine.peak_flops.map(|flops| flops * 1e-9),
     })
 }

@@ -208,8 +208,8 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
     inputs: [FloatTensor<Autodiff<Flex, C>>; N],
     operation: Arc<dyn Operation<N>>,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let nodes = inputs.each_ref().map(|input| input.node());
-    let inputs = inputs.map(|input| input.into_primitive());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex, C>>::node);
+    let inputs = inputs.map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
     let inputs = ordered(operation.as_ref(), inputs);
     let output = computed(operation.as_ref(), &inputs);
     match KernelBackward.prepare::<C>(nodes).compute_bound().stateful() {

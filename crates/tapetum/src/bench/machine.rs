@@ -13,8 +13,9 @@ pub struct Machine {
     pub n_threads: usize,
     /// Instruction set and numbers of the kernels.
     pub compute: Compute,
-    /// Operations a second that the threads reach on products and sums in registers alone.
-    pub peak_flops: f64,
+    /// Operations a second that the threads reach on products and sums in registers alone; `None` where a
+    /// matrix unit computes.
+    pub peak_flops: Option<f64>,
 }
 
 impl Machine {
@@ -28,13 +29,15 @@ impl Machine {
     /// Measures the peak once more and keeps the larger one: under a load that comes and goes, the first
     /// may have been too small.
     pub fn measure_peak_again(&mut self) {
-        self.peak_flops = self.peak_flops.max(peak_flops(self.compute, self.n_threads));
+        let again = peak_flops(self.compute, self.n_threads);
+        self.peak_flops = self.peak_flops.zip(again).map(|(first, again)| first.max(again));
     }
 
     /// Whether the processor computes in the precision, rather than in others that stand for it.
     pub fn is_emulated(&self) -> bool {
-        self.compute.precision == Precision::Bf16
-            && self.compute.instructions != Instructions::Avx512Bf16
+        let has_bf16 =
+            matches!(self.compute.instructions, Instructions::Amx | Instructions::Avx512Bf16);
+        self.compute.precision == Precision::Bf16 && !has_bf16
     }
 }
 

@@ -28,8 +28,9 @@ pub(super) fn scl_lle(setup: &Setup) -> Result<Prepared, Error> {
     let network = tapetum_methods::load(model.method, &model.weights, &device)?;
     let low = synthetic::image(width, height);
     let n_macs = model.method.macs_per_pixel * u64::from(width) * u64::from(height);
+    let precision = setup.compute.precision;
     let run = move |output: &mut Vec<f32>| {
-        *output = network.enhance_image(&low, &device).pixels;
+        *output = with_precision(precision, || network.enhance_image(&low, &device)).pixels;
         Ok(())
     };
     Ok(Prepared { size: setup.size, n_pictures: 1, n_macs: Some(n_macs), run: Box::new(run) })

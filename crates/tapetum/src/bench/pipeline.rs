@@ -1,7 +1,11 @@
 //! Works of the pipeline around a network: from the bytes of a photograph to its bytes.
 
 use tapetum_image::{ColorConversion, EncodeOptions, Limits, Photo, decode, encode};
-use tapetum_nn::{EnhanceOptions, Strength, enhance, prelude::Device};
+use tapetum_nn::{
+    EnhanceOptions, Strength,
+    enhance::{PrecisionMode, enhance},
+    prelude::Device,
+};
 
 use super::{Prepared, Setup, synthetic};
 use crate::{enhancer::writable, error::Error, model::Model};
@@ -23,7 +27,11 @@ pub(super) fn process(setup: &Setup) -> Result<Prepared, Error> {
     let network = tapetum_methods::load(model.method, &model.weights, &device)?;
     let (conversion, _) = ColorConversion::for_photo(&photo)?;
     // What depends on the exposure would make the time depend on it, too.
-    let options = EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
+    let options = EnhanceOptions {
+        strength: Strength::Fixed(1.0),
+        precision: PrecisionMode::Fixed(setup.compute.precision),
+        ..EnhanceOptions::default()
+    };
     let n_macs = model.method.macs_per_pixel * u64::from(size.0) * u64::from(size.1);
     let run = move |_: &mut Vec<f32>| {
         enhance(&*network, &photo.raster, &conversion, &options, &device)?;
