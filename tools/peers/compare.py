@@ -138,7 +138,8 @@ class Peer(Contestant):
 
     def start(self, output: Path) -> None:
         settings = json.dumps(self.settings | {"output": str(output)})
-        command = [sys.executable, str(Path(__file__).with_name("worker.py")), settings]
+        # -B: no compiled files beside the sources.
+        command = [sys.executable, "-B", str(Path(__file__).with_name("worker.py")), settings]
         threads = str(self.settings["n_threads"])
         environment = os.environ | {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
@@ -177,7 +178,7 @@ def main() -> None:
     for row in rows:
         tell(row.title)
         contestants = measure(row, options)
-        n_wrong += sum("differs" in (one.problem or "") for one in contestants)
+        n_wrong += sum(map(is_different, contestants))
         found = [time_line(row, contestants)] + [memory_line(row, contestants)] * row.with_memory
         n_missed += sum(not line.endswith("met |") for line in found)
         lines += found
@@ -262,9 +263,11 @@ def difference(row: Row, ours: np.ndarray, theirs: np.ndarray) -> str | None:
 
 
 def time_line(row: Row, contestants: list[Contestant]) -> str:
-    figures = {one.name: median(one.milliseconds) for one in contestants if is_figure(one)}
+    figures = {one.name: median(one.milliseconds) for one in contestants if one.milliseconds}
     texts = {one.name: time_text(one) for one in contestants}
-    return line(row, row.title + ", ms", figures, texts)
+    # Whoever is unsteady or computes something else may be the fastest: without him, nobody is.
+    is_comparable = all(one.is_steady and not is_different(one) for one in contestants)
+    return line(row, row.title + ", ms", figures if is_comparable else {}, texts)
 
 
 def memory_line(row: Row, contestants: list[Contestant]) -> str:
@@ -273,13 +276,13 @@ def memory_line(row: Row, contestants: list[Contestant]) -> str:
     return line(row, row.title + ", peak MiB", figures, texts)
 
 
-def is_figure(one: Contestant) -> bool:
-    return not one.problem and bool(one.milliseconds) and one.is_steady
+def is_different(one: Contestant) -> bool:
+    return "differs" in (one.problem or "")
 
 
 def time_text(one: Contestant) -> str:
     if one.problem:
-        return "differs" if "differs" in one.problem else "–"
+        return "differs" if is_different(one) else "–"
     figure = median(one.milliseconds)
     digits = f"{figure:#.3g}".rstrip(".") if figure < 1000 else f"{figure:.0f}"
     return digits if one.is_steady else f"{digits} unsteady"
