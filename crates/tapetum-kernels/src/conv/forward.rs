@@ -21,7 +21,7 @@ const WINDOW_COLUMNS: usize = 96;
 /// Rows of a window's grid at most.
 const WINDOW_ROWS: usize = 16;
 /// Bytes that a window should stay below, so that it and a panel of weights fit the second-level cache.
-const WINDOW_BYTES: usize = 192 << 10;
+const WINDOW_BYTES: usize = 384 << 10;
 
 /// Everything about one grid of outputs.
 pub(super) struct Grid<'a> {

@@ -178,7 +178,9 @@ impl WeightGradient<'_> {
         let [n_rows, n_columns] = block.size;
         let row_values = n_columns.next_multiple_of(2) * width;
         let gradients = scratch.gradients.resized(n_rows * row_values);
-        gradients.fill(0.0);
+        if panel.n_out < width || !n_columns.is_multiple_of(2) {
+            gradients.fill(0.0);
+        }
         let source = self.output_gradient.part(panel.first_out..panel.first_out + panel.n_out);
         let gathering = self.gathering(PaddingMode::Zeros, self.taps.grid);
         for (idx, row) in gradients.chunks_exact_mut(row_values).enumerate() {

@@ -237,9 +237,17 @@ impl Kernel for CopyPixels<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Lanes>(self) {
+    unsafe fn run<V: Lanes>(mut self) {
+        let is_dense = !self.is_paired && self.stride == self.n_words;
+        if is_dense && self.value_stride == self.n_channels {
+            // One long pixel.
+            self.n_words *= self.n_pixels;
+            self.n_channels = self.n_words;
+            self.n_pixels = 1;
+        }
         for pixel in 0..self.n_pixels {
             let from = pixel * self.value_stride;
+            let words = self.words[pixel * self.stride..].as_mut_ptr();
             for word in (0..self.n_words).step_by(V::N) {
                 let count = V::N.min(self.n_words - word);
                 // SAFETY: the gatherer took the slices of whole pixels and checked the room; the upper
@@ -251,10 +259,10 @@ impl Kernel for CopyPixels<'_> {
                         let n_upper = count.min(self.n_channels.saturating_sub(upper));
                         value = V::pairs(value, self.load::<V>(from + upper, n_upper));
                     }
-                    value.store_first(
-                        self.words.as_mut_ptr().add(pixel * self.stride + word),
-                        count,
-                    );
+                    match count {
+                        count if count < V::N => value.store_first(words.add(word), count),
+                        _ => value.store(words.add(word)),
+                    }
                 }
             }
         }
@@ -271,16 +279,24 @@ impl CopyPixels<'_> {
             if count == 0 {
                 return V::splat(0.0);
             }
-            let value = V::load_first(self.values.as_ptr().add(at), count);
+            let value = load_some::<V>(self.values.as_ptr().add(at), count);
             match self.factor {
                 Some((activation, output)) => {
-                    let output = V::load_first(output.as_ptr().add(at), count);
+                    let output = load_some::<V>(output.as_ptr().add(at), count);
                     activation.gradient_from_output(output, value)
                 }
                 None => value,
             }
         }
     }
+}
+
+/// # Safety
+/// The machine has the lanes' instruction set; `count` values are there, at most a register.
+#[inline(always)]
+unsafe fn load_some<V: Lanes>(from: *const f32, count: usize) -> V {
+    // SAFETY: the caller's promise.
+    unsafe { if count < V::N { V::load_first(from, count) } else { V::load(from) } }
 }
 
 /// Adds the gradients of reflected pixels to those of the pixels they mirror; `padded`: `[batch, padded

@@ -1,11 +1,16 @@
 //! Kernels as operations of the engine: what an operation computes is said on slices, and this file
 //! takes care of tensors, memory and the graph of gradients.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt::Debug,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+};
 
 use burn::backend::{
     Autodiff, Backend, Dispatch, DispatchDevice, DispatchTensor, Flex,
     autodiff::{
+        NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
@@ -15,6 +20,8 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, Device, Shape, Tensor};
+
+use tapetum_kernels::Instructions;
 
 use super::buffers;
 
@@ -245,6 +252,7 @@ impl<const N: usize> Backward<Flex, N> for KernelBackward {
         let Kept { operation, inputs, output } = ops.state;
         let operation = operation.as_ref();
         let output_gradient = gradients.consume::<Flex>(&ops.node);
+        registered().remove(&ops.node.id);
         let output_gradient = dense(output_gradient, operation.output_order());
         let mut computed: [Option<buffers::Buffer>; N] = std::array::from_fn(|idx| {
             let n_values = inputs[idx].layout().num_elements();
@@ -260,12 +268,32 @@ impl<const N: usize> Backward<Flex, N> for KernelBackward {
         let orders = operation.input_orders();
         let shapes = inputs.each_ref().map(|input| input.layout().shape().to_vec());
         for (idx, buffer) in computed.into_iter().enumerate() {
-            if let (Some(buffer), Some(parent)) = (buffer, &ops.parents[idx]) {
+            if let (Some(mut buffer), Some(parent)) = (buffer, &ops.parents[idx]) {
+                // Leaves keep their gradients, which could not be taken out to be added to.
+                let is_leaf = parent.parents.is_empty();
+                if !is_leaf && !registered().insert(parent.id) {
+                    let other = dense(gradients.consume::<Flex>(parent), orders[idx]);
+                    let best = Instructions::best();
+                    tapetum_kernels::add_scaled(best, 1.0, slice(&other), buffer.values_mut());
+                }
                 let tensor = tensor_of(buffer, &shapes[idx], orders[idx]);
                 gradients.register::<Flex>(parent.id, tensor);
             }
         }
     }
+}
+
+/// Nodes that have a gradient from an operation of ours already. Where a tensor is read twice, its
+/// gradients are added here: the engine's addition does not see that their memory orders agree.
+fn registered() -> MutexGuard<'static, HashSet<NodeId>> {
+    static REGISTERED: LazyLock<Mutex<HashSet<NodeId>>> = LazyLock::new(Mutex::default);
+    // Nodes whose own operation is the engine's stay behind; forgetting one costs time only.
+    const N_MAX: usize = 1 << 12;
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if registered.len() > N_MAX {
+        registered.clear();
+    }
+    registered
 }
 
 /// The inputs' values in the orders the operation wants; free where they are so already.

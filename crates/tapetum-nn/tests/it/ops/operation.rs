@@ -1,10 +1,12 @@
 //! What all operations share: gradients that are asked for or not, and memory.
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use tapetum_nn::ops::{self, Activation, ConvOptions, PaddingMode, ScanDirection, ScanInputs};
+use tapetum_nn::ops::{
+    self, Activation, ConvOptions, PaddingMode, ScanDirection, ScanInputs, composed,
+};
 
 use super::{
-    Leaf, Numbers,
+    Leaf, Numbers, check_same,
     selective_scan::{leaves, scan_inputs},
     values, weighted_sum,
 };
@@ -111,4 +113,26 @@ fn memory_of_results_is_used_again_without_mixing_them_up() {
     assert_eq!(first.max().into_scalar::<f32>(), 4.0);
     let random = Tensor::<4>::random([1, 4, 300, 300], Distribution::Default, &device);
     assert_eq!(values(&random), values(&ops::activate(random.clone(), Activation::Relu)));
+}
+
+#[test]
+fn gradients_of_a_tensor_that_is_read_several_times_add_up() {
+    let mut numbers = Numbers::new(29);
+    let input: Tensor<4> = numbers.tensor([2, 3, 5, 6]);
+    let weight: Tensor<4> = numbers.tensor([4, 3, 3, 3]);
+    let wide: Tensor<4> = numbers.tensor([4, 8, 1, 1]);
+    let [same, point] = [3, 1].map(ConvOptions::same);
+    let (tanh, none) = (Activation::Tanh, Activation::Identity);
+    // Read by two operations on kernels, twice by one of them, and by one of the engine's.
+    let hidden = ops::conv2d(input.clone(), weight.clone(), None, &same, tanh);
+    let both = [hidden.clone(), hidden.clone()];
+    let output = ops::conv2d_of_two(both, wide.clone(), None, &point, none)
+        + ops::activate(hidden.clone(), Activation::Sigmoid)
+        + hidden * 0.5;
+    let hidden = composed::conv2d(input.clone(), weight.clone(), None, &same, tanh);
+    let both = Tensor::cat(vec![hidden.clone(), hidden.clone()], 1);
+    let reference = composed::conv2d(both, wide.clone(), None, &point, none)
+        + composed::activate(hidden.clone(), Activation::Sigmoid)
+        + hidden * 0.5;
+    check_same(&[&input, &weight, &wide], 2e-5, "three readers", output, reference);
 }
