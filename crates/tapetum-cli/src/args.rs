@@ -113,6 +113,10 @@ pub(crate) struct EnhanceArguments {
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
+    /// Estimate the change on a reduced copy: many times faster, for photographs of many megapixels, and
+    /// close to the exact result
+    #[arg(long)]
+    pub(crate) fast: bool,
     /// Numbers to compute in: bf16 is faster and rounds its operands
     #[arg(long, default_value = "auto")]
     pub(crate) precision: EnhancePrecision,

@@ -2,7 +2,7 @@
 //! by row and keeps, for every layer, only the few rows that later layers still need, so that all
 //! intermediate values stay in the cache and memory does not grow with the image.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 
@@ -23,8 +23,9 @@ use crate::{
 pub(crate) const N_OUT: usize = 32;
 /// Columns of one block, before its halo: rows of all layers then fit the second-level cache.
 const BLOCK_COLUMNS: usize = 178;
-/// Rows of one block: enough that its halo costs little.
-const BLOCK_ROWS: usize = 128;
+/// Rows of one block: many, as its halo is computed beside them, and few enough that all threads have
+/// some.
+const BLOCK_ROWS: RangeInclusive<usize> = 64..=256;
 
 /// A 3x3 convolution with zero padding, at most 32 output channels, and an optional ReLU.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +84,7 @@ impl BandPlan {
     /// layer's row of 32 channels a pixel, and the row of the output to write.
     ///
     /// # Shapes
-    /// `image` and `output`: `[height, width, n_image_channels]`.
+    /// `image`: `[height, width, n_image_channels]`; `output`: `[height, width, any]`.
     ///
     /// # Panics
     /// When the lengths do not fit.
@@ -96,11 +97,17 @@ impl BandPlan {
     ) {
         let row_values = width * self.n_image_channels;
         assert!(width > 0 && image.len().is_multiple_of(row_values), "whole rows");
-        assert_eq!(image.len(), output.len(), "an output as large as the image");
         let height = image.len() / row_values;
-        let blocks = output.par_chunks_mut(BLOCK_ROWS * row_values).enumerate();
+        if height == 0 {
+            return;
+        }
+        assert!(output.len().is_multiple_of(height * width), "an output for every pixel");
+        let output_row_values = output.len() / height;
+        let n_block_rows = block_rows(height);
+        let blocks = output.par_chunks_mut((n_block_rows * output_row_values).max(1)).enumerate();
         blocks.for_each_init(Buffer::default, |memory, (idx, output)| {
-            let rows = idx * BLOCK_ROWS..(idx * BLOCK_ROWS + output.len() / row_values);
+            let first = idx * n_block_rows;
+            let rows = first..first + output.len() / output_row_values;
             for start in (0..width).step_by(BLOCK_COLUMNS) {
                 let columns = start..(start + BLOCK_COLUMNS).min(width);
                 let mut block = Block::new(self, image, [width, height], columns, memory);
@@ -157,6 +164,13 @@ impl PlannedLayer {
         let activation = if layer.is_relu { Activation::Relu } else { Activation::Identity };
         Self { sources: layer.sources.to_vec(), weights, bias, activation }
     }
+}
+
+/// As many blocks for each thread, as large as they may be.
+fn block_rows(height: usize) -> usize {
+    let n_threads = rayon::current_num_threads();
+    let n_rounds = height.div_ceil(n_threads * BLOCK_ROWS.end());
+    height.div_ceil(n_threads * n_rounds).max(*BLOCK_ROWS.start())
 }
 
 /// The channels of a layer's words; register tiles write the two registers of a panel as pairs.
@@ -238,7 +252,9 @@ impl<'a> Block<'a> {
                 }
             }
             if let Some(row) = time.checked_sub(n_layers).filter(|row| rows.contains(row)) {
-                self.finish_row(row, row - rows.start, finish, output);
+                let n_values = output.len() / rows.len();
+                let output = &mut output[(row - rows.start) * n_values..][..n_values];
+                self.finish_row(row, finish, output);
             }
         }
     }
@@ -313,20 +329,15 @@ impl<'a> Block<'a> {
         layer.sources.iter().flat_map(|&node| rows.map(|row| run(node, row))).collect()
     }
 
-    fn finish_row(
-        &self,
-        row: usize,
-        output_row: usize,
-        finish: fn(&[f32], &[f32], &mut [f32]),
-        output: &mut [f32],
-    ) {
+    fn finish_row(&self, row: usize, finish: fn(&[f32], &[f32], &mut [f32]), output: &mut [f32]) {
         let n_channels = self.plan.n_image_channels;
         let start = (row * self.width + self.columns.start) * n_channels;
         let image = &self.values[start..start + self.columns.len() * n_channels];
         let skipped = (self.columns.start - self.padded.start) * N_OUT;
         let last = self.starts[self.plan.layers.len()] + skipped;
         let maps = &self.memory[last..last + self.columns.len() * N_OUT];
-        let start = (output_row * self.width + self.columns.start) * n_channels;
-        finish(image, maps, &mut output[start..start + self.columns.len() * n_channels]);
+        let n_output = output.len() / self.width;
+        let columns = self.columns.start * n_output..self.columns.end * n_output;
+        finish(image, maps, &mut output[columns]);
     }
 }

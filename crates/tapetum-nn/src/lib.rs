@@ -15,7 +15,7 @@ pub use tapetum_kernels as kernels;
 
 pub use crate::{
     card::{MethodCard, SizeRule, Tiling},
-    enhance::{EnhanceError, EnhanceOptions, EnhanceReport, Strength, enhance},
-    network::Network,
+    enhance::{EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, enhance},
+    network::{FastEnhancer, Network},
     weights::{Weights, WeightsError},
 };

@@ -27,7 +27,7 @@ pub use tapetum_methods::{all as methods, find as find_method};
 pub use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, SizeRule, Strength, Tiling,
     Weights, WeightsError,
-    enhance::{Exposure, MEMORY_BYTES_DEFAULT, PrecisionMode},
+    enhance::{Exposure, MEMORY_BYTES_DEFAULT, PrecisionMode, Quality},
     weights::{from_safetensors, to_safetensors},
 };
 

@@ -17,7 +17,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tapetum::{
-    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, Settings, Strength, decode,
+    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, Quality, Settings, Strength, decode,
     find_method,
 };
 
@@ -101,6 +101,7 @@ impl Session {
                 strength: arguments.strength,
                 memory_bytes_max: arguments.memory,
                 precision: arguments.precision.into(),
+                quality: if arguments.fast { Quality::Fast } else { Quality::Exact },
             },
             limits: Limits {
                 n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
@@ -246,8 +247,9 @@ fn settings_hash(arguments: &EnhanceArguments) -> String {
     };
     let format = arguments.format.map_or("own", tapetum::Format::name);
     let version = env!("CARGO_PKG_VERSION");
-    let (quality, precision) = (arguments.quality, arguments.precision);
-    sha256(format!("{version} {strength} {format} {quality} {precision:?}").as_bytes())
+    let EnhanceArguments { quality, precision, fast, .. } = arguments;
+    let settings = format!("{version} {strength} {format} {quality} {precision:?} {fast}");
+    sha256(settings.as_bytes())
 }
 
 fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {

@@ -85,3 +85,17 @@ fn a_loss_is_a_warning_in_both_reports() {
     let ran = ran.says("warning: a.png: QOI cannot hold XMP");
     assert_eq!(file(&ran.json(), "a.png")["warnings"][0], "QOI cannot hold XMP");
 }
+
+#[test]
+fn the_precision_that_was_asked_for_is_reported_with_the_fast_way_too() {
+    let desk = Desk::with("a.png", &dark(Format::Png, 1));
+    for (arguments, precision) in
+        [(&["--precision", "bf16"][..], "bf16"), (&["--precision", "f32", "--fast"], "f32")]
+    {
+        let all = [&["a.png", "--overwrite", "--json", "--strength", "1"], arguments].concat();
+        let report = desk.run(&all).exits(0).json();
+        let done = file(&report, "a.png");
+        assert_eq!(done["precision"], precision);
+        assert!(done["mean_after"].as_f64() > done["mean_before"].as_f64());
+    }
+}

@@ -2,13 +2,14 @@
 
 use tapetum_image::{Image, Srgb};
 use tapetum_nn::{
-    Weights, WeightsError,
+    FastEnhancer, Weights, WeightsError,
     kernels::{BandLayer, BandPlan, Compute, Instructions, Precision, apply_curves_to_row},
     prelude::*,
 };
 
 use super::{
     CARD,
+    fast::FastCurve,
     network::{CurveNetwork, LAYERS},
     weights,
 };
@@ -21,6 +22,8 @@ pub struct FusedCurveNetwork {
     network: CurveNetwork,
     /// In `f32` and in `bf16`.
     plans: [BandPlan; 2],
+    /// Weight and bias of each layer.
+    values: [(Vec<f32>, Vec<f32>); 7],
 }
 
 impl FusedCurveNetwork {
@@ -30,23 +33,16 @@ impl FusedCurveNetwork {
     /// A tensor is missing, left over or of another shape.
     pub fn read(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         let network = weights::read(weights, device)?;
-        let values = |name: &str| weights.tensors[name].values.as_slice();
-        let tensors = LAYERS
-            .map(|(name, _)| (values(&format!("{name}.weight")), values(&format!("{name}.bias"))));
-        let layers: Vec<BandLayer> = tensors
-            .into_iter()
-            .zip(SOURCES)
-            .enumerate()
-            .map(|(idx, ((weight, bias), sources))| {
-                // The last layer's tanh belongs to the curve.
-                BandLayer { sources, weight, bias, is_relu: idx + 1 < SOURCES.len() }
-            })
-            .collect();
+        let values_of = |name: &str| weights.tensors[name].values.clone();
+        let values = LAYERS.map(|(name, _)| {
+            (values_of(&format!("{name}.weight")), values_of(&format!("{name}.bias")))
+        });
+        let layers = layers(&values);
         let plans = [Precision::F32, Precision::Bf16].map(|precision| {
             let compute = Compute { instructions: Instructions::best(), precision };
             BandPlan::new(compute, 3, &layers)
         });
-        Ok(Self { network, plans })
+        Ok(Self { network, plans, values })
     }
 }
 
@@ -70,7 +66,21 @@ impl Network for FusedCurveNetwork {
         Image::new(low.width(), low.height(), pixels)
     }
 
+    fn fast(&self, reduced: &Image<Srgb>, factor: u32) -> Option<Box<dyn FastEnhancer>> {
+        let layers = layers(&self.values);
+        Some(Box::new(FastCurve::estimate(&layers, ops::precision(), reduced, factor)))
+    }
+
     fn n_parameters(&self) -> usize {
         self.network.n_parameters()
     }
+}
+
+fn layers(values: &[(Vec<f32>, Vec<f32>); 7]) -> Vec<BandLayer<'_>> {
+    let layers = values.iter().zip(SOURCES).enumerate();
+    let layers = layers.map(|(idx, ((weight, bias), sources))| {
+        // The last layer's tanh belongs to the curve.
+        BandLayer { sources, weight, bias, is_relu: idx + 1 < SOURCES.len() }
+    });
+    layers.collect()
 }

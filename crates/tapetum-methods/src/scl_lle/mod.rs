@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | curve network, `lowlight_model.py` | [`network::CurveNetwork`] |
 //! | the same, fused for the CPU | [`fused::FusedCurveNetwork`] |
+//! | the same from a reduced copy, approximate | [`fast::FastCurve`] |
 //! | curve in eight steps, `lowlight_model.py` | [`tapetum_nn::ops::apply_curves`] |
 //! | smooth curves `L_tv`, `Myloss.py` | [`losses::curve_smoothness`] |
 //! | grey world `L_col`, `Myloss.py` | [`losses::color_constancy`] |
@@ -25,6 +26,7 @@
 //!   segmentation) are not part of this recipe yet.
 //! - The colour term's square root is guarded at zero, where its gradient is undefined.
 
+pub mod fast;
 pub mod fused;
 pub mod losses;
 pub mod network;

@@ -17,7 +17,7 @@ fn networks() -> Vec<Box<dyn Network>> {
 }
 
 /// Weights with which the method brightens.
-fn weights(method: &str) -> Weights {
+pub(crate) fn weights(method: &str) -> Weights {
     match method {
         "scl-lle" => {
             let mut weights = scl_lle::filled();

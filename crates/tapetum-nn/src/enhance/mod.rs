@@ -1,6 +1,7 @@
 //! The enhancement pipeline: a raster of any size through a network, tile by tile, and back.
 
 mod exposure;
+mod fast;
 mod precision;
 mod strength;
 mod tile_tensor;
@@ -11,11 +12,11 @@ use tapetum_image::{ColorConversion, Image, Native, Raster, Rect, Srgb};
 use thiserror::Error;
 
 pub(crate) use self::tile_tensor::{from_tensor, to_tensor};
-pub use self::{exposure::Exposure, precision::PrecisionMode, strength::Strength};
+pub use self::{exposure::Exposure, fast::Quality, precision::PrecisionMode, strength::Strength};
 use self::{
     exposure::{luma, measure},
     strength::Blend,
-    tiles::Tile,
+    tiles::{Tile, Work},
 };
 use crate::{
     network::Network,
@@ -37,6 +38,8 @@ pub struct EnhanceOptions {
     pub memory_bytes_max: u64,
     /// In which numbers the network computes.
     pub precision: PrecisionMode,
+    /// How closely the result follows the network.
+    pub quality: Quality,
 }
 
 impl Default for EnhanceOptions {
@@ -45,6 +48,7 @@ impl Default for EnhanceOptions {
             strength: Strength::Auto,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             precision: PrecisionMode::Auto,
+            quality: Quality::Exact,
         }
     }
 }
@@ -102,6 +106,12 @@ pub enum EnhanceError {
         /// What the smallest tiles need.
         needed_bytes: u64,
     },
+    /// The method has no fast way.
+    #[error("{method} has no fast way")]
+    NoFastWay {
+        /// Its name.
+        method: &'static str,
+    },
 }
 
 impl EnhanceError {
@@ -119,6 +129,7 @@ impl EnhanceError {
                 "the image is well lit already; use --strength auto, or lower it"
             }
             Self::Memory { .. } => "raise --memory",
+            Self::NoFastWay { .. } => "leave out --fast",
         }
     }
 }
@@ -140,7 +151,10 @@ pub fn enhance(
     device: &Device,
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
     let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
-    let precision = options.precision.decide(network, &preview, device);
+    let precision = match options.quality {
+        Quality::Exact => options.precision.decide(network, &preview, device),
+        Quality::Fast => options.precision.decide_fast(),
+    };
     let blend = Blend::decide(options.strength, &exposure, &preview, |preview| {
         with_precision(precision, || network.enhance_image(preview, device))
     });
@@ -156,13 +170,26 @@ pub fn enhance(
     if blend.strength == 0.0 {
         return Ok((raster.clone(), report));
     }
-    let tiles = tiles::plan(raster, network.card(), options.memory_bytes_max)?;
+    let work = match options.quality {
+        Quality::Exact => Work::of(network.card()),
+        Quality::Fast => Work::of_fast(network.card(), raster),
+    };
+    let tiles = tiles::plan(raster, &work, options.memory_bytes_max)?;
+    let fast = match options.quality {
+        Quality::Exact => None,
+        Quality::Fast => {
+            Some(with_precision(precision, || fast::prepare(network, raster, conversion))?)
+        }
+    };
+    let run = |image: &Image<Srgb>, place: Rect| match &fast {
+        None => network.enhance_image(image, device),
+        Some(fast) => fast.enhance_part(image, place.x, place.y),
+    };
     let mut result = raster.same_shape();
     let mut statistics = Statistics::default();
     for tile in &tiles {
-        let enhanced = with_precision(precision, || {
-            enhance_tile(network, raster, conversion, &blend, tile, device)
-        })?;
+        let enhanced =
+            with_precision(precision, || enhance_tile(&run, raster, conversion, &blend, tile))?;
         statistics.add(&enhanced.srgb);
         result.write_rgb(tile.core.x, tile.core.y, &enhanced.native);
     }
@@ -177,16 +204,16 @@ struct EnhancedTile {
     native: Image<Native>,
 }
 
+/// `run` enhances a part of the image that lies at a place.
 fn enhance_tile(
-    network: &dyn Network,
+    run: &dyn Fn(&Image<Srgb>, Rect) -> Image<Srgb>,
     raster: &Raster,
     conversion: &ColorConversion,
     blend: &Blend,
     tile: &Tile,
-    device: &Device,
 ) -> Result<EnhancedTile, EnhanceError> {
     let padded = conversion.to_srgb(&raster.read_rgb(tile.padded));
-    let output = cropped(&network.enhance_image(&padded, device), tile.core_in_padded());
+    let output = cropped(&run(&padded, tile.padded), tile.core_in_padded());
     if output.pixels.iter().any(|value| !value.is_finite()) {
         return Err(EnhanceError::NonFiniteOutput { x: tile.core.x, y: tile.core.y });
     }

@@ -2,7 +2,7 @@
 
 use tapetum_image::{Raster, Rect};
 
-use super::EnhanceError;
+use super::{EnhanceError, fast};
 use crate::card::{MethodCard, Tiling};
 
 /// Smallest side of a tile without its halo: below it, halos cost more than the tile.
@@ -27,21 +27,46 @@ impl Tile {
     }
 }
 
+/// What enhancing asks for, beside the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Pixels that the network needs to see around a tile.
+    halo_px: u32,
+    /// Memory for a pixel of a tile, halo included.
+    bytes_per_pixel: u64,
+    /// Memory that does not depend on the tiles.
+    bytes: u64,
+}
+
+impl Work {
+    /// Of the network on the tiles.
+    pub(super) fn of(card: &MethodCard) -> Self {
+        let Tiling::Exact { receptive_field_px } = card.tiling;
+        let bytes_per_pixel = card.working_bytes_per_pixel;
+        Self { halo_px: receptive_field_px, bytes_per_pixel, bytes: 0 }
+    }
+
+    /// Of the network on a reduced copy, whose findings go to the tiles.
+    pub(super) fn of_fast(card: &MethodCard, raster: &Raster) -> Self {
+        Self { halo_px: 0, bytes: fast::working_bytes(raster), ..Self::of(card) }
+    }
+}
+
 /// Tiles that cover the raster once and keep to the budget together with the result.
 pub(super) fn plan(
     raster: &Raster,
-    card: &MethodCard,
+    work: &Work,
     memory_bytes_max: u64,
 ) -> Result<Vec<Tile>, EnhanceError> {
-    let Tiling::Exact { receptive_field_px: halo_px } = card.tiling;
+    let Work { halo_px, bytes_per_pixel, bytes } = *work;
     let result_bytes = raster.samples().len() as u64 * u64::from(raster.depth_bits()) / 8;
-    let tile_bytes =
-        |side: u32| u64::from(side + 2 * halo_px).pow(2) * card.working_bytes_per_pixel;
-    let fits = |side: &u32| result_bytes + tile_bytes(*side) <= memory_bytes_max;
+    let tile_bytes = |side: u32| u64::from(side + 2 * halo_px).pow(2) * bytes_per_pixel;
+    let needed_bytes = |side: u32| result_bytes + bytes + tile_bytes(side);
+    let fits = |side: &u32| needed_bytes(*side) <= memory_bytes_max;
     let side = (TILE_PX_MIN..=TILE_PX_MAX).rev().step_by(TILE_PX_MIN as usize).find(fits);
     let side = side.ok_or(EnhanceError::Memory {
         budget_bytes: memory_bytes_max,
-        needed_bytes: result_bytes + tile_bytes(TILE_PX_MIN),
+        needed_bytes: needed_bytes(TILE_PX_MIN),
     })?;
     let columns = cut(raster.width(), side);
     let tile = |(y, height), (x, width)| {

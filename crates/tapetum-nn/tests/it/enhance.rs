@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tapetum_image::{Channels, ColorConversion, Raster, Samples};
 use tapetum_nn::{
-    EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, SizeRule, Strength, Tiling,
-    enhance,
+    EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, Quality, SizeRule, Strength,
+    Tiling, enhance,
     layers::{Conv2d, InitialWeights},
     ops::Activation,
     prelude::{Device, Tensor},
@@ -104,6 +104,20 @@ fn a_budget_below_the_smallest_tile_is_an_error_with_both_numbers() {
     let needed_bytes = 50 * 50 * 3 * 4 + 36 * 36 * 1000;
     let error = run(&blur(), &raster, Strength::Fixed(1.0), 100_000).unwrap_err();
     assert_eq!(error, EnhanceError::Memory { budget_bytes: 100_000, needed_bytes });
+}
+
+#[test]
+fn asking_a_method_for_a_fast_way_that_it_does_not_have_is_an_error() {
+    let raster = noise(8, 8, Channels::Rgb, 1);
+    let options = EnhanceOptions {
+        strength: Strength::Fixed(1.0),
+        quality: Quality::Fast,
+        ..EnhanceOptions::default()
+    };
+    let identity = ColorConversion::identity();
+    let error = enhance(&blur(), &raster, &identity, &options, &Device::flex()).unwrap_err();
+    assert_eq!(error, EnhanceError::NoFastWay { method: "blur" });
+    assert_eq!(error.hint(), "leave out --fast");
 }
 
 #[test]
