@@ -1,5 +1,6 @@
 //! The fast way: what a network needs to know of a photograph comes from a reduced copy of it.
 
+use rayon::prelude::*;
 use tapetum_image::{ColorConversion, Image, Raster, Rect, Srgb};
 use tapetum_kernels::{Instructions, block_means};
 
@@ -59,12 +60,21 @@ fn reduce(raster: &Raster, conversion: &ColorConversion, factor: u32) -> Image<S
     let row_values = n_columns as usize * 3;
     let mut pixels = vec![0.0; n_rows as usize * row_values];
     let strip_rows = (STRIP_PX / width / factor).max(1);
-    let strips = pixels.chunks_mut(strip_rows as usize * row_values);
-    for (y, means) in (0..height).step_by((strip_rows * factor) as usize).zip(strips) {
-        let rect = Rect { x: 0, y, width, height: (strip_rows * factor).min(height - y) };
-        let strip = conversion.to_srgb(&raster.read_rgb(rect));
-        block_means(Instructions::best(), &strip.pixels, width as usize, factor as usize, means);
-    }
+    let strips = pixels.par_chunks_mut(strip_rows as usize * row_values);
+    strips.zip((0..n_rows).into_par_iter().step_by(strip_rows as usize)).for_each(
+        |(means, row)| {
+            let y = row * factor;
+            let rect = Rect { x: 0, y, width, height: (strip_rows * factor).min(height - y) };
+            let strip = conversion.to_srgb(&raster.read_rgb(rect));
+            block_means(
+                Instructions::best(),
+                &strip.pixels,
+                width as usize,
+                factor as usize,
+                means,
+            );
+        },
+    );
     Image::new(n_columns, n_rows, pixels)
 }
 

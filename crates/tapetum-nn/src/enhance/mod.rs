@@ -1,5 +1,6 @@
 //! The enhancement pipeline: a raster of any size through a network, tile by tile, and back.
 
+mod apply;
 mod exposure;
 mod fast;
 mod precision;
@@ -8,16 +9,17 @@ mod tile_tensor;
 mod tiles;
 
 use burn::tensor::Device;
-use tapetum_image::{ColorConversion, Image, Native, Raster, Rect, Srgb};
+use tapetum_image::{ColorConversion, Image, Raster, Rect, Srgb};
 use thiserror::Error;
 
 pub(crate) use self::tile_tensor::{from_tensor, to_tensor};
-pub use self::{exposure::Exposure, fast::Quality, precision::PrecisionMode, strength::Strength};
 use self::{
+    apply::enhance_tile,
     exposure::{luma, measure},
     strength::Blend,
-    tiles::{Tile, Work},
+    tiles::Work,
 };
+pub use self::{exposure::Exposure, fast::Quality, precision::PrecisionMode, strength::Strength};
 use crate::{
     network::Network,
     ops::{Precision, with_precision},
@@ -188,52 +190,17 @@ pub fn enhance(
     let mut result = raster.same_shape();
     let mut statistics = Statistics::default();
     for tile in &tiles {
-        let enhanced =
+        let bands =
             with_precision(precision, || enhance_tile(&run, raster, conversion, &blend, tile))?;
-        statistics.add(&enhanced.srgb);
-        result.write_rgb(tile.core.x, tile.core.y, &enhanced.native);
+        for band in bands {
+            statistics.add(&band.statistics);
+            result.write_rgb(band.place.x, band.place.y, &band.native);
+        }
     }
     report.n_tiles = tiles.len();
     report.mean_after = statistics.mean();
     statistics.check(&report.exposure)?;
     Ok((result, report))
-}
-
-struct EnhancedTile {
-    srgb: Image<Srgb>,
-    native: Image<Native>,
-}
-
-/// `run` enhances a part of the image that lies at a place.
-fn enhance_tile(
-    run: &dyn Fn(&Image<Srgb>, Rect) -> Image<Srgb>,
-    raster: &Raster,
-    conversion: &ColorConversion,
-    blend: &Blend,
-    tile: &Tile,
-) -> Result<EnhancedTile, EnhanceError> {
-    let padded = conversion.to_srgb(&raster.read_rgb(tile.padded));
-    let output = cropped(&run(&padded, tile.padded), tile.core_in_padded());
-    if output.pixels.iter().any(|value| !value.is_finite()) {
-        return Err(EnhanceError::NonFiniteOutput { x: tile.core.x, y: tile.core.y });
-    }
-    let native = raster.read_rgb(tile.core);
-    let before = conversion.to_srgb(&native);
-    let srgb = blend.apply(&before, &output);
-    let change = conversion.from_srgb(&srgb).pixels.into_iter();
-    let change =
-        change.zip(conversion.from_srgb(&before).pixels).map(|(after, before)| after - before);
-    let pixels = native.pixels.iter().zip(change).map(|(value, change)| value + change).collect();
-    let native = Image::new(tile.core.width, tile.core.height, pixels);
-    Ok(EnhancedTile { srgb, native })
-}
-
-fn cropped(image: &Image<Srgb>, rect: Rect) -> Image<Srgb> {
-    let rows = image.pixels.chunks_exact(image.width() as usize * 3);
-    let rows = rows.skip(rect.y as usize).take(rect.height as usize);
-    let start = rect.x as usize * 3;
-    let pixels = rows.flat_map(|row| &row[start..start + rect.width as usize * 3]);
-    Image::new(rect.width, rect.height, pixels.copied().collect())
 }
 
 /// What the guards need to know about the whole result.
@@ -252,16 +219,25 @@ impl Default for Statistics {
 }
 
 impl Statistics {
-    fn add(&mut self, image: &Image<Srgb>) {
+    fn of(image: &Image<Srgb>) -> Self {
+        let mut statistics = Self::default();
         let (pixels, _) = image.pixels.as_chunks::<3>();
         for pixel in pixels {
-            self.sum += f64::from(luma(*pixel));
+            statistics.sum += f64::from(luma(*pixel));
             for &value in pixel {
-                self.lowest = self.lowest.min(value);
-                self.highest = self.highest.max(value);
+                statistics.lowest = statistics.lowest.min(value);
+                statistics.highest = statistics.highest.max(value);
             }
         }
-        self.n_pixels += pixels.len() as u64;
+        statistics.n_pixels = pixels.len() as u64;
+        statistics
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sum += other.sum;
+        self.n_pixels += other.n_pixels;
+        self.lowest = self.lowest.min(other.lowest);
+        self.highest = self.highest.max(other.highest);
     }
 
     fn mean(&self) -> f64 {

@@ -20,13 +20,6 @@ pub(super) struct Tile {
     pub(super) padded: Rect,
 }
 
-impl Tile {
-    /// `core`, counted from the upper left corner of `padded`.
-    pub(super) fn core_in_padded(&self) -> Rect {
-        Rect { x: self.core.x - self.padded.x, y: self.core.y - self.padded.y, ..self.core }
-    }
-}
-
 /// What enhancing asks for, beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Work {
