@@ -305,7 +305,7 @@ def line(row: Row, title: str, figures: dict[str, float], texts: dict[str, str])
         ratio, verdict = f"{share:.2f}", "met" if share >= row.target else "missed"
     names = ["tapetum", *PEERS]
     found = [texts.get(name, "–") if name in ("tapetum", *row.peers) else "" for name in names]
-    return cells([title, *found, ratio, f"{row.target:.1f}", verdict])
+    return cells([title, *found, ratio, f"{row.target:.2f}", verdict])
 
 
 def cells(texts: list[str]) -> str:

@@ -21,8 +21,9 @@ use crate::{
 
 /// Output channels of a layer; those with fewer are padded with zero weights.
 pub(crate) const N_OUT: usize = 32;
-/// Columns of one block, before its halo: rows of all layers then fit the second-level cache.
-const BLOCK_COLUMNS: usize = 178;
+/// Columns of one block, before its halo: with it, a whole number of register tiles. Twice as many as fit
+/// the second-level cache with the rows of all layers, which measured faster than more halo.
+const BLOCK_COLUMNS: usize = 370;
 /// Rows of one block: many, as its halo is computed beside them, and few enough that all threads have
 /// some.
 const BLOCK_ROWS: RangeInclusive<usize> = 64..=256;
@@ -292,13 +293,14 @@ impl<'a> Block<'a> {
         let is_last = node == plan.layers.len();
         let n_words = plan.n_words(node);
         let margin = if is_last { 0 } else { n_words };
-        let place = self.place(node, Some(row)) + margin;
-        let runs = self.runs(layer, row);
-        let reach = |run: &Run| run.end() + (self.padded.len() - 1) * run.pixel_stride;
+        let pixels = self.needed(node);
+        let place = self.place(node, Some(row)) + margin + pixels.start * n_words;
+        let runs = self.runs(layer, row, pixels.start);
+        let reach = |run: &Run| run.end() + (pixels.len() - 1) * run.pixel_stride;
         assert!(runs.iter().all(|run| reach(run) <= self.memory.len()), "rows with their padding");
         let stores_pairs = plan.compute.precision == Precision::Bf16 && !is_last;
         let memory = self.memory.as_mut_ptr();
-        assert!(place + self.padded.len() * n_words <= self.memory.len(), "room for the row");
+        assert!(place + pixels.len() * n_words <= self.memory.len(), "room for the row");
         for panel in &layer.weights.panels {
             let first = if stores_pairs { panel.first_out / 2 } else { panel.first_out };
             plan.compute.instructions.run(TileRow {
@@ -306,7 +308,7 @@ impl<'a> Block<'a> {
                 runs: &runs,
                 weights: layer.weights.words.values()[panel.start..].as_ptr(),
                 bias: layer.bias.values()[panel.first_out..].as_ptr(),
-                n_pixels: self.padded.len(),
+                n_pixels: pixels.len(),
                 n_registers: panel.n_registers,
                 n_out: panel.n_out,
                 output: memory.wrapping_add(place + first),
@@ -319,12 +321,22 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The three columns of a window lie one after another, in each of three rows of every source.
-    fn runs(&self, layer: &PlannedLayer, row: usize) -> Vec<Run> {
+    /// The pixels of a node's row, counted from the first that is kept, that later layers or the output
+    /// need.
+    fn needed(&self, node: usize) -> Range<usize> {
+        let halo = self.plan.layers.len() - node;
+        let end = (self.columns.end + halo).min(self.width);
+        self.columns.start.saturating_sub(halo) - self.padded.start..end - self.padded.start
+    }
+
+    /// The three columns of a window, from that of pixel `first` on, lie one after another in each of three
+    /// rows of every source.
+    fn runs(&self, layer: &PlannedLayer, row: usize, first: usize) -> Vec<Run> {
         let rows = [row.checked_sub(1), Some(row), Some(row + 1)];
         let run = |node: usize, row| {
             let pixel_stride = self.plan.n_words(node);
-            Run { start: self.place(node, row), length: 3 * pixel_stride, pixel_stride }
+            let start = self.place(node, row) + first * pixel_stride;
+            Run { start, length: 3 * pixel_stride, pixel_stride }
         };
         layer.sources.iter().flat_map(|&node| rows.map(|row| run(node, row))).collect()
     }

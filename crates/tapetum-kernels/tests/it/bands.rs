@@ -84,7 +84,8 @@ fn first_three(_image: &[f32], maps: &[f32], output: &mut [f32]) {
 fn a_plan_equals_whole_image_convolutions_on_every_instruction_set() {
     let mut numbers = ChaCha8Rng::seed_from_u64(3);
     // One pixel, single rows and columns, and sizes around those of blocks.
-    let sizes = [(1, 1), (1, 40), (37, 1), (2, 2), (13, 12), (5, 205), (131, 4), (519, 3)];
+    let sizes =
+        [(1, 1), (1, 40), (37, 1), (2, 2), (13, 12), (5, 205), (131, 4), (519, 3), (2, 781)];
     for (height, width) in sizes {
         let layers = layers(&mut numbers);
         let image = random(height * width * 3, 1.0, &mut numbers);
