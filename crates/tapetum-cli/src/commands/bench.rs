@@ -8,7 +8,7 @@ use tapetum::{
     Limits,
     bench::{
         BenchError, Machine, Measurement, Options, Precision, WORKS, Work, measure,
-        n_threads_default, precision_name,
+        n_threads_default,
     },
 };
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &BenchArguments, verbosity: Verbosity) -> Result<Ex
 
 fn list(json: bool) -> Result<ExitCode, Failure> {
     let line = |work: &Work| {
-        let precisions = work.precisions.iter().map(|precision| precision_name(*precision));
+        let precisions = work.precisions.iter().map(|precision| precision.name());
         let precisions: Vec<_> = precisions.collect();
         let (width, height) = work.size;
         if json {
@@ -86,7 +86,7 @@ fn chosen(arguments: &BenchArguments, verbosity: Verbosity) -> Vec<&'static Work
         WORKS.iter().partition(|work| work.precisions.contains(&precision));
     if !others.is_empty() && verbosity > Verbosity::Quiet {
         let names: Vec<_> = others.iter().map(|work| work.name).collect();
-        tell(format_args!("not in {}: {}", precision_name(precision), names.join(", ")));
+        tell(format_args!("not in {}: {}", precision.name(), names.join(", ")));
     }
     chosen
 }
@@ -145,7 +145,7 @@ fn machine_line(machine: &Machine) -> String {
         "{cpu}, {} {threads}, {}, {}{emulated}{}; times in ms, peak memory in MiB\n",
         machine.n_threads,
         machine.compute.instructions.name(),
-        precision_name(machine.compute.precision),
+        machine.compute.precision.name(),
         peak.unwrap_or_default(),
     )
 }
@@ -233,7 +233,7 @@ fn as_json(work: &Work, machine: &Machine, measured: &Measurement) -> Value {
         "cpu": machine.cpu,
         "n_threads": machine.n_threads,
         "instructions": machine.compute.instructions.name(),
-        "precision": precision_name(machine.compute.precision),
+        "precision": machine.compute.precision.name(),
         "is_emulated": machine.is_emulated(),
         "peak_gflops": machine.peak_flops.map(|flops| flops * 1e-9),
     })

@@ -1,11 +1,15 @@
 //! SCL-LLE against golden values of its network, its losses and its training step.
 
 use burn::tensor::{Int, TensorData};
-use tapetum_methods::scl_lle::{
-    CARD,
-    losses::{brightness_contrast, class_brightness, color_constancy, curve_smoothness},
-    training::{Training, TrainingConfig},
-    weights,
+use tapetum_image::{Image, Srgb};
+use tapetum_methods::{
+    load,
+    scl_lle::{
+        CARD,
+        losses::{brightness_contrast, class_brightness, color_constancy, curve_smoothness},
+        training::{Training, TrainingConfig},
+        weights,
+    },
 };
 use tapetum_nn::{
     Weights,
@@ -274,4 +278,38 @@ fn assert_close(found: Tensor<4>, expected: &TensorValues, bound: f32) {
     let differences = found.values.iter().zip(&expected.values).map(|(a, b)| (a - b).abs());
     let peak = differences.fold(0.0, f32::max);
     assert!(peak <= bound, "differs by {peak}, allowed {bound}");
+}
+
+#[test]
+fn the_fused_network_equals_the_engines_own_operations() {
+    let weights = filled();
+    let device = Device::flex();
+    let shapes = [[32, 3], [32, 32], [32, 32], [32, 32], [32, 64], [32, 64], [24, 64]];
+    let conv = |layer: usize, input: Tensor<4>| {
+        let values = |part: &str| weights.tensors[&format!("e_conv{layer}.{part}")].values.clone();
+        let [n_out, n_in] = shapes[layer - 1];
+        let weight = TensorData::new(values("weight"), [n_out, n_in, 3, 3]);
+        let bias = Tensor::<1>::from_data(TensorData::new(values("bias"), [n_out]), &device);
+        let weight = Tensor::<4>::from_data(weight, &device);
+        let activation = if layer < 7 { ops::Activation::Relu } else { ops::Activation::Identity };
+        let options = ops::ConvOptions::same(3);
+        ops::composed::conv2d(input, weight, Some(bias), &options, activation)
+    };
+    let both = |a: Tensor<4>, b: Tensor<4>| Tensor::cat(vec![a, b], 1);
+    let (width, height) = (395, 21);
+    let low = grid([1, 3, height, width], |_, c, i, j| 0.2 + 0.19 * (0.3 * i + 0.07 * j + c).sin());
+    let x1 = conv(1, low.clone());
+    let x2 = conv(2, x1.clone());
+    let x3 = conv(3, x2.clone());
+    let x4 = conv(4, x3.clone());
+    let x5 = conv(5, both(x3, x4));
+    let x6 = conv(6, both(x2, x5));
+    let expected = ops::composed::apply_curves(low.clone(), conv(7, both(x1, x6)));
+    let pixels = |image: Tensor<4>| TensorValues::of(image.permute([0, 2, 3, 1])).values;
+    let image = Image::<Srgb>::new(width as u32, height as u32, pixels(low));
+    let network = load(&CARD, &weights, &device).unwrap();
+    let found = network.enhance_image(&image, &device).pixels;
+    let differences = found.iter().zip(pixels(expected)).map(|(a, b)| (a - b).abs());
+    let peak = differences.fold(0.0, f32::max);
+    assert!(peak < 1e-5, "{peak}");
 }

@@ -9,7 +9,6 @@ use thiserror::Error;
 use super::{
     Prepared, Setup, Work,
     machine::{Machine, memory_peak_bytes},
-    precision_name,
     statistics::Statistics,
 };
 use crate::error::Error;
@@ -61,7 +60,7 @@ pub struct Measurement {
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// The work does not compute in that precision.
-    #[error("{work} does not compute in {}", precision_name(*precision))]
+    #[error("{work} does not compute in {}", precision.name())]
     Precision {
         /// Its name.
         work: &'static str,

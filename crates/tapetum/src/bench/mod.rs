@@ -160,14 +160,6 @@ impl Work {
     }
 }
 
-/// As options and reports spell it.
-pub fn precision_name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Bf16 => "bf16",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
