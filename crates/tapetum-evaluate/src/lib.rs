@@ -1,0 +1,3 @@
+//! Contests between methods on data sets, and the reports of them.
+
+pub mod report;
