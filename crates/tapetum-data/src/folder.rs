@@ -1,0 +1,45 @@
+//! The images of a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tapetum_image::Format;
+
+use crate::error::DataError;
+
+/// The images of a folder, not of the folders in it, in the order people count: 2 before 10. Files that
+/// are no images by their extension, and hidden ones, are passed over.
+///
+/// # Errors
+/// The folder cannot be read or holds no image.
+pub fn images(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths: Vec<PathBuf> =
+        entries(folder)?.into_iter().filter(|path| path.is_file() && is_image(path)).collect();
+    if paths.is_empty() {
+        return Err(DataError::NoImages { path: folder.to_owned() });
+    }
+    alphanumeric_sort::sort_path_slice(&mut paths);
+    Ok(paths)
+}
+
+/// The folder in `folder` that is called `name` in any case.
+pub(crate) fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, DataError> {
+    let is_it = |path: &PathBuf| {
+        path.is_dir() && path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    Ok(entries(folder)?.into_iter().find(is_it))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let failure = |error| DataError::io(folder, error);
+    let entries = fs::read_dir(folder).map_err(failure)?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failure)).collect()
+}
+
+fn is_image(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !is_hidden && extension.is_some_and(|extension| Format::from_extension(extension).is_some())
+}
