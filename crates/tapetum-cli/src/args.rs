@@ -1,5 +1,7 @@
 //! The command line: every command, option and help text.
 
+mod evaluate;
+
 use std::path::PathBuf;
 
 use clap::{
@@ -12,12 +14,20 @@ use tapetum::{
     bench::{N_PIXELS_MAX, N_RUNS_MAX, Precision, SIDE_MAX, WORKS},
 };
 
+pub(crate) use self::evaluate::{
+    EvaluateArguments, LeaderboardArguments, MetricsCommand, RunningArguments,
+};
+
 /// Words that may stand first; any other first argument is an input of `enhance`.
-pub(crate) const FIRST_WORDS: [&str; 13] = [
+pub(crate) const FIRST_WORDS: [&str; 17] = [
     "enhance",
     "methods",
     "models",
     "train",
+    "evaluate",
+    "leaderboard",
+    "metrics",
+    "cost",
     "bench",
     "completions",
     "man",
@@ -77,6 +87,13 @@ pub(crate) enum Command {
     Models(ModelsCommand),
     /// Train a recipe
     Train(TrainArguments),
+    /// Score methods or results, with intervals, baselines and what they spoil
+    Evaluate(Box<EvaluateArguments>),
+    /// Write a page of scores from a request
+    Leaderboard(LeaderboardArguments),
+    /// List what can be measured; fit parameters
+    #[command(subcommand)]
+    Metrics(MetricsCommand),
     /// Measure how fast this machine is
     Bench(BenchArguments),
     /// Print a completion script for a shell
@@ -86,6 +103,12 @@ pub(crate) enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Print the cost of a 600x400 image as JSON: milliseconds and bytes
+    #[command(hide = true)]
+    Cost {
+        /// A method without weights, or weights by name or file
+        model: PathBuf,
+    },
     /// Print this reference as Markdown
     #[command(hide = true)]
     HelpMarkdown,

@@ -64,8 +64,9 @@ pub(crate) struct Done {
 pub(crate) struct Summary<'a> {
     pub(crate) version: &'static str,
     pub(crate) method: &'a str,
-    pub(crate) weights: &'a str,
-    pub(crate) weights_sha256: &'a str,
+    /// `None`, as the hash, for a method without weights.
+    pub(crate) weights: Option<&'a str>,
+    pub(crate) weights_sha256: Option<&'a str>,
     pub(crate) n_done: usize,
     pub(crate) n_skipped: usize,
     pub(crate) n_failed: usize,

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tapetum_image::ImageError;
 use thiserror::Error;
 
 /// How many file names a message lists.
@@ -13,13 +14,21 @@ const N_NAMES_MAX: usize = 10;
 /// What is wrong with a data set.
 #[derive(Debug, Error)]
 pub enum DataError {
-    /// A folder cannot be read.
+    /// A folder or file cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// The folder.
+        /// The folder or file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A file is no readable image.
+    #[error("{path}: {source}")]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        source: ImageError,
     },
     /// A folder holds no image.
     #[error("{path}: expected images, found none")]
@@ -34,6 +43,30 @@ pub enum DataError {
         path: PathBuf,
         /// The sub-folders that were looked for.
         expected: String,
+    },
+    /// The folder has more than one of the known layouts.
+    #[error("{path}: expected one data set, found the folders of {}", layouts.join(" and "))]
+    Ambiguous {
+        /// The folder.
+        path: PathBuf,
+        /// The names of the layouts.
+        layouts: Vec<&'static str>,
+    },
+    /// A folder of a known layout lacks the one that its files belong with.
+    #[error("{folder}: expected its partner {expected}, found no such folder")]
+    PartnerFolder {
+        /// The folder that is there.
+        folder: PathBuf,
+        /// The folders that were looked for.
+        expected: String,
+    },
+    /// A data set that is known and cannot be read.
+    #[error("{path}: found {detail}")]
+    Unsupported {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds, and what is read.
+        detail: String,
     },
     /// Files without a partner.
     #[error("expected a partner for each file, found none for {}", listed(files))]
@@ -58,7 +91,11 @@ impl DataError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } | Self::NoImages { .. } => "check the path",
+            Self::Image { .. } => "move the file away, or fetch it again",
             Self::Layout { .. } => "rename the folders, or name a folder of images",
+            Self::Ambiguous { .. } => "name the folder of one of them",
+            Self::PartnerFolder { .. } => "add the missing folder, or move this one away",
+            Self::Unsupported { .. } => "convert the labels to class indices first",
             Self::Unpaired { .. } => "add the missing files, or move these away",
             Self::Duplicate { .. } => "keep one of them",
         }

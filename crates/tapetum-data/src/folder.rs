@@ -27,9 +27,17 @@ pub fn images(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 /// The folder in `folder` that is called `name` in any case.
 pub(crate) fn subfolder(folder: &Path, name: &str) -> Result<Option<PathBuf>, DataError> {
     let is_it = |path: &PathBuf| {
-        path.is_dir() && path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
+        path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name)) && path.is_dir()
     };
     Ok(entries(folder)?.into_iter().find(is_it))
+}
+
+/// The folders in `folder` in the order people count, without hidden ones.
+pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths: Vec<PathBuf> =
+        entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect();
+    alphanumeric_sort::sort_path_slice(&mut paths);
+    Ok(paths)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -39,7 +47,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn is_image(path: &Path) -> bool {
-    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str());
-    !is_hidden && extension.is_some_and(|extension| Format::from_extension(extension).is_some())
+    !is_hidden(path)
+        && extension.is_some_and(|extension| Format::from_extension(extension).is_some())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }

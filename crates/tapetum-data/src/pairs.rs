@@ -21,7 +21,8 @@ const LABELLED_LAYOUTS: [(&str, &str); 2] = [("image", "label"), ("images", "lab
 /// A file and its partner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The first file's name without its extension.
+    /// The first file's name without its extension; where frames lie in one folder a scene, with the
+    /// scene before it.
     pub name: String,
     /// The dark photograph, or the one that has labels.
     pub first: PathBuf,
@@ -53,11 +54,22 @@ pub fn labelled(folder: &Path) -> Result<Vec<Pair>, DataError> {
 /// # Errors
 /// A folder cannot be read, a file has no partner, or two have the same name; all such files are listed.
 pub fn pairs_between(first: &Path, second: &Path) -> Result<Vec<Pair>, DataError> {
-    let (firsts, seconds) = (images(first)?, images(second)?);
-    by_name(&firsts)?;
-    let by_name = by_name(&seconds)?;
+    matched(&images(first)?, &images(second)?, &normalised)
+}
+
+/// Pairs of files by what `name` makes of them; see [`pairs_between`].
+///
+/// # Errors
+/// A file has no partner, or two have the same name.
+pub(crate) fn matched(
+    firsts: &[PathBuf],
+    seconds: &[PathBuf],
+    name: &dyn Fn(&Path) -> String,
+) -> Result<Vec<Pair>, DataError> {
+    by_name(firsts, name)?;
+    let by_name = by_name(seconds, name)?;
     let partner = |path: &Path| {
-        let name = normalised(path);
+        let name = name(path);
         by_name.get(&name).or_else(|| by_name.get(scene(&name)?)).copied()
     };
     let found: Vec<(&PathBuf, Option<&PathBuf>)> =
@@ -89,10 +101,13 @@ fn in_layout(folder: &Path, layouts: &[(&str, &str)]) -> Result<Vec<Pair>, DataE
     Err(DataError::Layout { path: folder.to_owned(), expected: expected.join(", or ") })
 }
 
-fn by_name(paths: &[PathBuf]) -> Result<BTreeMap<String, &PathBuf>, DataError> {
+fn by_name<'a>(
+    paths: &'a [PathBuf],
+    name: &dyn Fn(&Path) -> String,
+) -> Result<BTreeMap<String, &'a PathBuf>, DataError> {
     let mut found = BTreeMap::<String, Vec<&PathBuf>>::new();
     for path in paths {
-        found.entry(normalised(path)).or_default().push(path);
+        found.entry(name(path)).or_default().push(path);
     }
     let doubles = found.values().filter(|files| files.len() > 1);
     let files: Vec<PathBuf> = doubles.flatten().copied().cloned().collect();

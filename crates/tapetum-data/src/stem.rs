@@ -14,11 +14,13 @@ pub(crate) fn normalised(path: &Path) -> String {
     without_suffix(stem).unwrap_or(stem).to_owned()
 }
 
-/// The scene of `s091_0`, where several dark photographs share the reference `s091`.
+/// The scene of `s091_0` or, with stops of exposure, `00001-2.5`, where several dark photographs share
+/// the reference `s091` or `00001`.
 pub(crate) fn scene(normalised: &str) -> Option<&str> {
-    let (scene, exposure) = normalised.rsplit_once('_')?;
-    let is_number = !exposure.is_empty() && exposure.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && !scene.is_empty()).then_some(scene)
+    let (scene, exposure) = normalised.rsplit_once(['_', '-'])?;
+    let (whole, fraction) = exposure.split_once('.').unwrap_or((exposure, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(whole) && is_number(fraction) && !scene.is_empty()).then_some(scene)
 }
 
 fn without_prefix(stem: &str) -> Option<&str> {
@@ -62,8 +64,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_number_behind_an_underscore_is_an_exposure() {
-        let cases = [("s091_0", Some("s091")), ("a_b", None), ("_1", None), ("12", None)];
+    fn only_a_number_behind_a_separator_is_an_exposure() {
+        let cases = [
+            ("s091_0", Some("s091")),
+            ("00001-2.5", Some("00001")),
+            ("00001-3", Some("00001")),
+            ("a_b", None),
+            ("a-2.", None),
+            ("a-.5", None),
+            ("_1", None),
+            ("12", None),
+        ];
         for (name, expected) in cases {
             assert_eq!(scene(name), expected, "{name}");
         }

@@ -1,6 +1,7 @@
 //! What an evaluation found, ready to be written: numbers in [`Report`], pictures in [`Showcase`].
 
 use serde::{Deserialize, Serialize};
+pub use tapetum_metrics::Better;
 
 /// Everything that was measured, and all that somebody needs to measure it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub struct SetNote {
 }
 
 /// A method, weights or a folder of outputs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContestantNote {
     /// What rows call it.
     pub name: String,
@@ -68,18 +69,6 @@ pub struct ContestantNote {
     pub milliseconds: Option<f64>,
     /// Memory at the peak of that, in bytes, beyond what the program held before.
     pub memory_peak_bytes: Option<u64>,
-}
-
-/// Which scores are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Better {
-    /// Higher ones.
-    Higher,
-    /// Lower ones.
-    Lower,
-    /// Neither: the number describes.
-    Neither,
 }
 
 /// One column of the table.
@@ -108,10 +97,9 @@ pub struct Column {
 pub struct Summary {
     /// Arithmetic mean of the images' scores; infinite ones count as the cap that the notes state.
     pub mean: f64,
-    /// Lower end of the 95 % bootstrap interval of the mean.
-    pub lower: f64,
-    /// Its upper end.
-    pub upper: f64,
+    /// The 95 % bootstrap interval of the mean; none for what is measured on a set as a whole and cannot be
+    /// resampled.
+    pub interval: Option<[f64; 2]>,
     /// How many images have a score.
     pub n_images: usize,
     /// How many of them were infinite.
@@ -197,7 +185,7 @@ pub struct Showcase {
 }
 
 /// JSON knows no infinity: it is written as text.
-mod scores {
+pub(crate) mod scores {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -208,7 +196,7 @@ mod scores {
         None(()),
     }
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         scores: &[Option<f64>],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -221,7 +209,7 @@ mod scores {
         serializer.collect_seq(scores.iter().map(score))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<Option<f64>>, D::Error> {
         let scores = Vec::<Score>::deserialize(deserializer)?;

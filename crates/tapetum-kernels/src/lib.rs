@@ -20,6 +20,7 @@ mod max_pool;
 mod norm;
 mod peak;
 mod pool;
+mod prelu;
 mod reduced_curve;
 mod resize;
 mod scan;
@@ -46,6 +47,7 @@ pub use crate::{
     norm::{LayerNorm, LayerNormGradients, layer_norm, layer_norm_backward},
     peak::peak_flops,
     pool::{PoolShape, average_pool, average_pool_backward},
+    prelu::{prelu, prelu_backward},
     reduced_curve::{ReducedCurve, block_means, rates_of_row},
     resize::{Interpolation, ResizeShape, resize, resize_backward},
     scan::{

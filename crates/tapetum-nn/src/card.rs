@@ -13,16 +13,17 @@ pub struct MethodCard {
     pub purpose: &'static str,
     /// Number of learned values of the default configuration.
     pub n_parameters: usize,
-    /// Multiplications per pixel of the input, counting one multiply-accumulate as one.
-    pub macs_per_pixel: u64,
+    /// Multiplications per pixel of the input, counting one multiply-accumulate as one; `None` where
+    /// they were not counted, as for methods that are no network.
+    pub macs_per_pixel: Option<u64>,
     /// Which image sizes the network takes.
     pub size_rule: SizeRule,
     /// What cutting the image into tiles does to the result.
     pub tiling: Tiling,
     /// Working memory of one forward pass on the CPU, in bytes per pixel of the tile, halo included.
     pub working_bytes_per_pixel: u64,
-    /// Name of the weights used when the user names none.
-    pub default_weights: &'static str,
+    /// Name of the weights used when the user names none; `None` for a method without weights.
+    pub default_weights: Option<&'static str>,
 }
 
 /// Which image sizes a network takes; the pipeline pads to it and crops back.
@@ -41,4 +42,7 @@ pub enum Tiling {
         /// Radius of the receptive field in pixels.
         receptive_field_px: u32,
     },
+    /// Every output pixel may depend on every input pixel: the whole image is one tile, or is refused
+    /// where the memory does not hold it.
+    WholeImageOnly,
 }

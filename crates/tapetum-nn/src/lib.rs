@@ -1,6 +1,7 @@
 //! What every low-light method needs and no method defines: the card a method hands in, the
 //! operations its network is written with, its weights on disk, and the enhancement pipeline.
 
+pub mod backbones;
 pub mod card;
 pub mod enhance;
 pub mod gradients;
@@ -15,7 +16,9 @@ pub use tapetum_kernels as kernels;
 
 pub use crate::{
     card::{MethodCard, SizeRule, Tiling},
-    enhance::{EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, enhance},
+    enhance::{
+        EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, enhance, enhance_unguarded,
+    },
     network::{FastEnhancer, Network},
     weights::{Weights, WeightsError},
 };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use tapetum_image::{ColorConversion, Raster};
-use tapetum_metrics::psnr_rgb;
+use tapetum_metrics::{Picture, psnr_rgb};
 use tapetum_nn::{EnhanceError, EnhanceOptions, Network, Strength, enhance};
 
 use crate::{error::TrainError, files};
@@ -46,8 +46,11 @@ pub fn validate(
         if enhanced.rect() != reference.rect() {
             return Err(TrainError::data(path, "expected the size of its reference"));
         }
-        let pixels = |raster: &Raster| raster.read_rgb(raster.rect()).pixels;
-        sum += psnr_rgb(&pixels(&enhanced), &pixels(&reference));
+        let picture = |raster: &Raster| {
+            let image = raster.read_rgb(raster.rect());
+            Picture::from_rgb(image.width() as usize, image.height() as usize, &image.pixels)
+        };
+        sum += psnr_rgb(&picture(&enhanced), &picture(&reference)).expect("sizes are equal");
     }
     let n_pairs = low_paths.len();
     Ok(Score { set: set.to_owned(), psnr_db: sum / n_pairs as f64, n_pairs })

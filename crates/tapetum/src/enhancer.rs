@@ -59,6 +59,11 @@ impl Enhancer {
         self.network.card()
     }
 
+    /// The network itself.
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
+    }
+
     /// Number of learned values.
     pub fn n_parameters(&self) -> usize {
         self.network.n_parameters()

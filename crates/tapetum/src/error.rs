@@ -32,6 +32,12 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
+    /// Weights were given for a method that has none.
+    #[error("the method {method} has no weights")]
+    NoWeights {
+        /// Its name.
+        method: &'static str,
+    },
     /// The weights say that they belong to another method.
     #[error("the weights belong to {found}, {expected} was asked for")]
     OtherMethod {
@@ -51,6 +57,9 @@ impl Error {
             Self::Weights(error) => Some(error.hint().to_owned()),
             Self::UnknownModel { .. } => Some("'tapetum models list' shows them".to_owned()),
             Self::UnknownMethod { .. } => Some("'tapetum methods' shows them".to_owned()),
+            Self::NoWeights { .. } => {
+                Some("leave the weights out, or name another method".to_owned())
+            }
             Self::OtherMethod { found, .. } => Some(format!("leave --method out, or use {found}")),
         }
     }

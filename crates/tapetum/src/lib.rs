@@ -15,6 +15,7 @@
 pub mod bench;
 mod enhancer;
 mod error;
+pub mod evaluate;
 mod model;
 #[cfg(feature = "train")]
 pub mod train;

@@ -1,4 +1,5 @@
-//! Models: weights with a name and a method, inside the program or from a file.
+//! Models: weights with a name and a method, inside the program or from a file, or a method that needs
+//! none.
 
 use tapetum_methods::{all, find};
 use tapetum_nn::{MethodCard, Weights};
@@ -16,7 +17,7 @@ pub struct Model {
     pub name: String,
     /// The method whose network the weights fit.
     pub method: &'static MethodCard,
-    /// Tensors and provenance.
+    /// Tensors and provenance; empty for a method without weights.
     pub weights: Weights,
 }
 
@@ -26,6 +27,18 @@ pub fn built_in_models() -> impl Iterator<Item = &'static str> {
 }
 
 impl Model {
+    /// What is used of a method where nobody names weights: its own inside the program, or the method
+    /// alone where it has none.
+    ///
+    /// # Errors
+    /// Its weights are not inside the program.
+    pub fn default_of(method: &'static MethodCard) -> Result<Self, Error> {
+        match method.default_weights {
+            Some(weights) => Self::built_in(weights),
+            None => Ok(Self { name: method.name.to_owned(), method, weights: Weights::default() }),
+        }
+    }
+
     /// A model inside the program.
     ///
     /// # Errors
@@ -43,7 +56,7 @@ impl Model {
     /// the file does not say; the only method, or SCL-LLE, is assumed where nobody does.
     ///
     /// # Errors
-    /// The file cannot be read, or says that it belongs to another method.
+    /// The file cannot be read, says that it belongs to another method, or to one without weights.
     pub fn from_bytes(name: &str, bytes: &[u8], method: Option<&str>) -> Result<Self, Error> {
         let weights = Weights::from_bytes(bytes)?;
         let stated = weights.header.get("method").map(String::as_str);
@@ -58,6 +71,37 @@ impl Model {
             name: method.to_owned(),
             known: all().map(|card| card.name).join(", "),
         })?;
+        if card.default_weights.is_none() {
+            return Err(Error::NoWeights { method: card.name });
+        }
         Ok(Self { name: name.to_owned(), method: card, weights })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use tapetum_nn::weights::to_safetensors;
+
+    use super::*;
+    use crate::enhancer::Enhancer;
+
+    #[test]
+    fn every_method_has_a_default_that_loads() {
+        for card in all() {
+            let model = Model::default_of(card).unwrap();
+            assert_eq!(model.method, card);
+            assert_eq!(model.weights.n_values(), card.n_parameters, "{}", card.name);
+            assert_eq!(Enhancer::new(&model).unwrap().method(), card);
+        }
+    }
+
+    #[test]
+    fn weights_for_a_method_without_weights_are_refused() {
+        let mut weights = Model::built_in("scl-lle").unwrap().weights;
+        weights.header.clear();
+        let error = Model::from_bytes("a", &to_safetensors(&weights), Some("lime")).unwrap_err();
+        assert!(matches!(error, Error::NoWeights { method: "lime" }), "{error}");
+        assert_eq!(error.to_string(), "the method lime has no weights");
     }
 }

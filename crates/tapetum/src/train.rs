@@ -51,6 +51,9 @@ pub enum RecipeFileError {
         /// Line, and what was expected there.
         source: Box<toml::de::Error>,
     },
+    /// A term of the loss needs a network that no recipe can name yet.
+    #[error(transparent)]
+    Helper(#[from] scl_lle::helpers::HelperError),
     /// The run failed.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -78,10 +81,11 @@ pub fn train(
     let mut training: Box<dyn Recipe> = match method {
         MethodRecipe::SclLle(settings) => Box::new(scl_lle::training::Training::new(
             settings.clone(),
+            scl_lle::helpers::Helpers::default(),
             config.n_steps,
             config.seed,
             &device,
-        )),
+        )?),
     };
     let mut outcome = tapetum_train::run(&mut *training, config, data_root, run, &device)?;
     let fixed = [

@@ -17,8 +17,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tapetum::{
-    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, Quality, Settings, Strength, decode,
-    find_method,
+    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, MethodCard, Model, Quality,
+    Settings, Strength, decode, find_method, methods,
 };
 
 use super::generate::print;
@@ -71,27 +71,16 @@ struct Session {
     enhancer: Mutex<Enhancer>,
     settings: Settings,
     facts: [String; 2],
-    model_name: String,
+    /// `None` for a method without weights.
+    weights_name: Option<String>,
     method_name: &'static str,
     existing: Existing,
 }
 
 impl Session {
     fn new(arguments: &EnhanceArguments, plan: &Plan) -> Result<Self, Failure> {
-        let method = arguments.method.as_deref();
-        let default_weights = match method.map(|name| (name, find_method(name))) {
-            None => tapetum::methods()[0].default_weights,
-            Some((_, Some(card))) => card.default_weights,
-            Some((name, None)) => {
-                let known = tapetum::methods().map(|card| card.name).join(", ");
-                let message = format!("no method is called '{name}'");
-                return Err(
-                    Failure::new(Kind::Usage, message).with_hint(format!("methods are: {known}"))
-                );
-            }
-        };
-        let weights = arguments.weights.as_deref().unwrap_or(Path::new(default_weights));
-        let model = model_store::load(weights, method)?;
+        let model = load_model(arguments)?;
+        let weights = arguments.weights.as_deref().unwrap_or(Path::new(&model.name));
         let enhancer = Enhancer::new(&model)
             .map_err(|error| Failure::library(Kind::Usage, weights, &error))?;
         let wishes = Wishes { overwrite: arguments.overwrite, resume: arguments.resume };
@@ -111,8 +100,8 @@ impl Session {
             encode: EncodeOptions { quality: arguments.quality },
         };
         Ok(Self {
-            facts: [settings_hash(arguments), model.weights.content_hash()],
-            model_name: model.name,
+            facts: [settings_hash(arguments, model.method), model.weights.content_hash()],
+            weights_name: model.method.default_weights.map(|_| model.name),
             method_name: model.method.name,
             enhancer: Mutex::new(enhancer),
             settings,
@@ -216,8 +205,8 @@ impl Session {
         let summary = Summary {
             version: env!("CARGO_PKG_VERSION"),
             method: self.method_name,
-            weights: &self.model_name,
-            weights_sha256: &self.facts[1],
+            weights: self.weights_name.as_deref(),
+            weights_sha256: self.weights_name.as_ref().map(|_| self.facts[1].as_str()),
             n_done: count(|outcome| matches!(outcome, Outcome::Done(_))),
             n_skipped: count(|outcome| matches!(outcome, Outcome::Skipped)),
             n_failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
@@ -239,8 +228,32 @@ impl Session {
     }
 }
 
+/// The weights that were asked for, or those of the method, or the method alone where it has none.
+fn load_model(arguments: &EnhanceArguments) -> Result<Model, Failure> {
+    let method = arguments.method.as_deref();
+    let card = match method {
+        None => methods()[0],
+        Some(name) => find_method(name).ok_or_else(|| {
+            let known = methods().map(|card| card.name).join(", ");
+            Failure::new(Kind::Usage, format!("no method is called '{name}'"))
+                .with_hint(format!("methods are: {known}"))
+        })?,
+    };
+    match (card.default_weights, &arguments.weights) {
+        (Some(default), weights) => {
+            model_store::load(weights.as_deref().unwrap_or(Path::new(default)), method)
+        }
+        (None, None) => Model::default_of(card)
+            .map_err(|error| Failure::library(Kind::Usage, Path::new(card.name), &error)),
+        (None, Some(_)) => {
+            let message = format!("the method {} has no weights", card.name);
+            Err(Failure::new(Kind::Usage, message).with_hint("leave --weights out"))
+        }
+    }
+}
+
 /// Everything that decides the bytes of an output beside the input and the weights.
-fn settings_hash(arguments: &EnhanceArguments) -> String {
+fn settings_hash(arguments: &EnhanceArguments, method: &MethodCard) -> String {
     let strength = match arguments.strength {
         Strength::Auto => "auto".to_owned(),
         Strength::Fixed(share) => share.to_bits().to_string(),
@@ -248,7 +261,8 @@ fn settings_hash(arguments: &EnhanceArguments) -> String {
     let format = arguments.format.map_or("own", tapetum::Format::name);
     let version = env!("CARGO_PKG_VERSION");
     let EnhanceArguments { quality, precision, fast, .. } = arguments;
-    let settings = format!("{version} {strength} {format} {quality} {precision:?} {fast}");
+    let method = method.name;
+    let settings = format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}");
     sha256(settings.as_bytes())
 }
 

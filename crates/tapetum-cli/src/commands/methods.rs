@@ -17,8 +17,8 @@ pub(crate) fn run(arguments: &MethodsArguments) -> Result<ExitCode, Failure> {
         as_page(&cards)
     } else {
         let line = |card: &&MethodCard| {
-            let MethodCard { name, purpose, n_parameters, .. } = card;
-            format!("{name:<12} {purpose} ({n_parameters} parameters)\n")
+            let MethodCard { name, purpose, .. } = card;
+            format!("{name:<22} {purpose} ({})\n", parameters(card))
         };
         cards.iter().map(line).collect()
     };
@@ -42,20 +42,30 @@ fn as_json(card: &MethodCard) -> serde_json::Value {
 fn as_page(cards: &[&MethodCard]) -> String {
     let mut page = "# Methods\n\nGenerated from the cards by `cargo xtask docs`.\n".to_owned();
     for card in cards {
-        let MethodCard { name, title, citation, purpose, default_weights, .. } = card;
-        let (parameters, macs) = (card.n_parameters, card.macs_per_pixel);
+        let MethodCard { name, title, citation, purpose, n_parameters, .. } = card;
+        let macs = card.macs_per_pixel.map_or("not counted".to_owned(), |macs| macs.to_string());
+        let weights = card.default_weights.map_or("none needed".to_owned(), |weights| {
+            format!("[`{weights}`](model-cards/{weights}.md)")
+        });
         write!(
             page,
             "\n## {title}\n\n{citation}.\n\nFor: {purpose}.\n\n| | |\n| --- | --- |\n\
-             | name | `{name}` |\n| parameters | {parameters} |\n\
+             | name | `{name}` |\n| parameters | {n_parameters} |\n\
              | multiply-accumulates a pixel | {macs} |\n| sizes | {} |\n| tiles | {} |\n\
-             | default weights | [`{default_weights}`](model-cards/{default_weights}.md) |\n",
+             | default weights | {weights} |\n",
             sizes(card),
             tiling(card),
         )
         .expect("writing to text does not fail");
     }
     page
+}
+
+fn parameters(card: &MethodCard) -> String {
+    match card.default_weights {
+        Some(_) => format!("{} parameters", card.n_parameters),
+        None => "no weights".to_owned(),
+    }
 }
 
 fn sizes(card: &MethodCard) -> &'static str {
@@ -69,5 +79,6 @@ fn tiling(card: &MethodCard) -> String {
         Tiling::Exact { receptive_field_px } => {
             format!("exact: equal to the whole image with {receptive_field_px} pixels of overlap")
         }
+        Tiling::WholeImageOnly => "none: the whole image is worked on at once".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ mod pictures;
 mod bad_inputs;
 mod bad_weights;
 mod bench;
+mod evaluate;
 mod generated;
 #[cfg(unix)]
 mod interrupted;

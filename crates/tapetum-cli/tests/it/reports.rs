@@ -50,6 +50,31 @@ fn the_report_holds_every_file() {
 }
 
 #[test]
+fn methods_without_weights_brighten_and_report_none() {
+    let desk = Desk::with("a.png", &dark(Format::Png, 1));
+    for card in tapetum::methods().iter().filter(|card| card.default_weights.is_none()) {
+        let arguments = ["a.png", "--overwrite", "--json", "-q", "-m", card.name];
+        let report = desk.run(&arguments).exits(0).json();
+        assert_eq!(report["method"], card.name);
+        assert_eq!((&report["weights"], &report["weights_sha256"]), (&Value::Null, &Value::Null));
+        let done = file(&report, "a.png");
+        let [before, after] = ["mean_before", "mean_after"].map(|key| done[key].as_f64().unwrap());
+        let is_brighter = after > before + 0.05;
+        assert_eq!(is_brighter, card.name != "none", "{}: {before} {after}", card.name);
+        assert_eq!(done["precision"], "f32");
+    }
+}
+
+#[test]
+fn a_method_that_needs_the_whole_photograph_names_the_bytes_it_lacks() {
+    let desk = Desk::with("a.png", &dark(Format::Png, 1));
+    // 48x32 pixels of 80 bytes each, and the result.
+    let arguments = ["a.png", "-m", "clahe", "--memory", "100K"];
+    desk.run(&arguments).exits(1).fails_once(&["budget of 102400 bytes", "127488 are needed"]);
+    desk.run(&["a.png", "-m", "clahe", "--memory", "127488"]).exits(0);
+}
+
+#[test]
 fn the_strength_that_was_given_is_the_one_that_is_reported() {
     let desk = Desk::with("a.png", &dark(Format::Png, 1));
     for (strength, n_tiles) in [("0", 0), ("0.25", 1), ("1", 1)] {

@@ -79,11 +79,13 @@ fn changed_settings_and_weights_make_everything_again() {
     let desk = folder();
     check(&desk, &[], 4);
     other_weights(&desk, "other.safetensors");
-    let settings: [&[&str]; 5] = [
+    let settings: [&[&str]; 7] = [
         &["--strength", "0.5"],
         &["--strength", "0.25"],
         &["--quality", "60"],
         &["--weights", "other.safetensors"],
+        &["--method", "gamma"],
+        &["--method", "clahe"],
         &[],
     ];
     for more in settings {

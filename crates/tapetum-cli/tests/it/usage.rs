@@ -6,7 +6,7 @@ use crate::{desk::Desk, pictures::dark};
 
 #[test]
 fn inputs_and_outputs_that_do_not_go_together_are_wrong_usage() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["a.png", "b.png", "-o", "b-bright.png"], "expected a folder"),
         (&["a.png", "b.png", "-o", "notes"], "notes: expected a folder"),
         (&["photos", "-o", "notes"], "notes: expected a folder"),
@@ -20,6 +20,7 @@ fn inputs_and_outputs_that_do_not_go_together_are_wrong_usage() {
         (&["empty"], "no image among 1 files"),
         (&["a.png", "-m", "retinex"], "no method is called 'retinex'"),
         (&["a.png", "-w", "retinex"], "retinex: no such weights"),
+        (&["a.png", "-m", "gamma", "-w", "scl-lle"], "the method gamma has no weights"),
     ];
     for (arguments, expected) in cases {
         let desk = inputs();

@@ -1,6 +1,10 @@
 //! Folders as people have them.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod layouts;
+mod near_duplicates;
+mod synthesis;
+
 use std::{fs, path::Path};
 
 use tapetum_data::{DataError, images, labelled, pairs, pairs_between};

@@ -8,6 +8,7 @@ mod curves;
 mod depthwise;
 mod norm;
 mod pool;
+mod prelu;
 mod reduced_curve;
 mod resize;
 mod scan;

@@ -14,7 +14,12 @@
 //! | smooth curves `L_tv`, `Myloss.py` | [`losses::curve_smoothness`] |
 //! | grey world `L_col`, `Myloss.py` | [`losses::color_constancy`] |
 //! | brightness contrast `L_cb`, `Myloss.py` | [`losses::brightness_contrast`] |
-//! | semantic brightness consistency `L_sbc`, `Myloss.py` | [`losses::class_brightness`] |
+//! | style contrast `L_cs`, `Myloss.py` | [`losses::style_contrast`] |
+//! | feature preservation `L_per`, `Myloss.py` | [`losses::feature_preservation`] |
+//! | semantic brightness consistency `L_sbc` | [`losses::class_brightness`] |
+//! | the same as `Myloss.py` has it | [`losses::class_brightness_released`] |
+//! | cross entropy of a frozen segmenter `L_ce`, `train.py` | [`losses::segmentation`] |
+//! | VGG-16 and the segmenter | [`helpers::Helpers`] |
 //! | step, `train.py` | [`training::Training`] |
 //! | names of the released checkpoint | [`weights`] |
 //!
@@ -22,16 +27,26 @@
 //! - `L_sbc` takes the mean over each class of each image and lets its gradient flow. The authors'
 //!   routine mixes the images of a batch by broadcasting and averages over all pixels instead of
 //!   the class's, which mostly darkens.
-//! - The terms that need networks trained elsewhere (style contrast, feature preservation,
-//!   segmentation) are not part of this recipe yet.
+//! - The gradient of `L_ce` flows through the segmenter to the network. In the authors' code it is cut
+//!   twice, so that the term teaches nothing.
+//! - The segmenter stays as its checkpoint says. The authors' normalises by the statistics of each batch of
+//!   two and lets them drift into its running ones.
+//! - `L_cs` is divided by half of the batch's size, which changes nothing for the authors' two images.
+//! - `L_ce` is 0 for a batch without a valid label, where the authors' is not a number.
 //! - The colour term's square root is guarded at zero, where its gradient is undefined.
+//!
+//! [`training::TrainingConfig::released`] has `L_sbc` and the cut of `L_ce` as in the authors' code.
 
 pub mod fast;
 pub mod fused;
+pub mod helpers;
 pub mod losses;
 pub mod network;
 pub mod training;
 pub mod weights;
+
+mod config;
+mod terms;
 
 use tapetum_nn::{MethodCard, SizeRule, Tiling};
 
@@ -42,11 +57,11 @@ pub static CARD: MethodCard = MethodCard {
     citation: "Liang et al., Semantically Contrastive Learning for Low-Light Image Enhancement, AAAI 2022",
     purpose: "a small, fast curve network learned without pairs; keeps textures as they are",
     n_parameters: 79_416,
-    macs_per_pixel: 79_200,
+    macs_per_pixel: Some(79_200),
     size_rule: SizeRule::Any,
     // Seven 3x3 convolutions in a row.
     tiling: Tiling::Exact { receptive_field_px: 7 },
     // Images of the tile before, after and in between, as floats; the fused network adds next to nothing.
     working_bytes_per_pixel: 200,
-    default_weights: "scl-lle",
+    default_weights: Some("scl-lle"),
 };

@@ -1,11 +1,10 @@
-//! Training SCL-LLE with the terms that need no other network.
+//! Training SCL-LLE: a step of the optimiser, and its state.
 
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, decay::WeightDecayConfig};
 use burn::tensor::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
-use serde::{Deserialize, Serialize};
 use tapetum_nn::{
     Weights, gradients,
     layers::InitialWeights,
@@ -14,58 +13,22 @@ use tapetum_nn::{
     weights::{from_safetensors, to_safetensors},
 };
 
-use super::{losses, network::CurveNetwork, weights};
+use super::{
+    helpers::{HelperError, Helpers},
+    network::CurveNetwork,
+    terms::terms,
+    weights,
+};
+
+pub use super::config::{ClassBrightness, SegmentationGradient, TrainingConfig, VggInput};
 
 /// Standard deviation of the initial convolution weights (authors' `train.py`, `weights_init`).
 const INITIAL_DEVIATION: f32 = 0.02;
 
-/// Everything that decides a training step. The defaults are the authors' (`train.py`), for the
-/// terms that need no other network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainingConfig {
-    /// Learning rate at the first step.
-    pub learning_rate: f64,
-    /// Learning rate at the last step, reached along half a cosine.
-    pub learning_rate_end: f64,
-    /// L2 penalty, added to the gradient.
-    pub weight_decay: f32,
-    /// Largest norm of the gradient of all parameters together.
-    pub gradient_norm_max: f64,
-    /// Weight of [`losses::curve_smoothness`].
-    pub weight_smoothness: f64,
-    /// Weight of [`losses::color_constancy`].
-    pub weight_color: f64,
-    /// Weight of [`losses::brightness_contrast`].
-    pub weight_brightness: f64,
-    /// Weight of [`losses::class_brightness`].
-    pub weight_class_brightness: f64,
-    /// Margin of [`losses::brightness_contrast`].
-    pub brightness_margin: f64,
-    /// Number of classes of the labels; CamVid's 11.
-    pub n_classes: usize,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-4,
-            learning_rate_end: 1e-4,
-            weight_decay: 1e-4,
-            gradient_norm_max: 0.1,
-            weight_smoothness: 200.0,
-            weight_color: 8.0,
-            weight_brightness: 10.0,
-            weight_class_brightness: 1.0,
-            brightness_margin: 0.3,
-            n_classes: 11,
-        }
-    }
-}
-
 /// The network in training, with its optimiser.
 pub struct Training {
     config: TrainingConfig,
+    helpers: Helpers,
     network: CurveNetwork,
     optimizer: ModuleOptimizer,
     step: usize,
@@ -74,8 +37,19 @@ pub struct Training {
 }
 
 impl Training {
-    /// A network with seeded initial weights that will be trained for `n_steps` on `device`.
-    pub fn new(config: TrainingConfig, n_steps: usize, seed: u64, device: &Device) -> Self {
+    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, which is that
+    /// of the helpers too.
+    ///
+    /// # Errors
+    /// A term has a weight and not its helper, or the segmenter has fewer classes than the labels.
+    pub fn new(
+        config: TrainingConfig,
+        helpers: Helpers,
+        n_steps: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, HelperError> {
+        helpers.check(&config)?;
         let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let network = CurveNetwork::new(|shape| initial_weights(shape, &mut random), &device);
@@ -83,7 +57,7 @@ impl Training {
             .with_epsilon(1e-8)
             .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
             .init();
-        Self { config, network, optimizer, step: 0, n_steps, device }
+        Ok(Self { config, helpers, network, optimizer, step: 0, n_steps, device })
     }
 
     fn learning_rate(&self) -> f64 {
@@ -91,51 +65,20 @@ impl Training {
         let progress = self.step as f64 / self.n_steps.max(1) as f64;
         end + (start - end) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
     }
-
-    /// Each term with its weight.
-    fn losses(&self, batch: Batch) -> Vec<(&'static str, f64, Tensor<1>)> {
-        let config = &self.config;
-        // Labelled images take part in every term; they stand first in the batch.
-        let n_labelled = batch.labelled.as_ref().map_or(0, |(images, _)| images.dims()[0]);
-        let (low, labels) = match batch.labelled {
-            Some((images, labels)) => (Tensor::cat(vec![images, batch.low], 0), Some(labels)),
-            None => (batch.low, None),
-        };
-        let raw_curve_maps = self.network.raw_curve_maps(low.clone());
-        let curve_maps = ops::activate(raw_curve_maps.clone(), ops::Activation::Tanh);
-        let enhanced = ops::apply_curves(low, raw_curve_maps);
-        let contrast = losses::brightness_contrast(
-            enhanced.clone(),
-            batch.positive,
-            batch.negative,
-            config.brightness_margin,
-        );
-        let mut terms = vec![
-            ("smoothness", config.weight_smoothness, losses::curve_smoothness(curve_maps)),
-            ("color", config.weight_color, losses::color_constancy(enhanced.clone())),
-            ("brightness", config.weight_brightness, contrast),
-        ];
-        if let Some(labels) = labels {
-            let enhanced = enhanced.narrow(0, 0, n_labelled);
-            let term = losses::class_brightness(enhanced, labels, config.n_classes);
-            terms.push(("class_brightness", config.weight_class_brightness, term));
-        }
-        terms
-    }
 }
 
 impl Recipe for Training {
     fn step(&mut self, batch: Batch) -> Result<Vec<TermValue>, RecipeError> {
-        let losses = self.losses(batch);
-        let values = losses.iter().map(|(name, _, term)| {
-            let value = f64::from(term.clone().into_scalar::<f32>());
-            TermValue { name, value }
+        let terms = terms(&self.config, &self.helpers, &self.network, batch);
+        let values = terms.iter().map(|term| {
+            let value = f64::from(term.loss.clone().into_scalar::<f32>());
+            TermValue { name: term.name, value }
         });
         let mut values: Vec<TermValue> = values.collect();
         if let Some(broken) = values.iter().find(|term| !term.value.is_finite()) {
             return Err(RecipeError::NonFinite { term: broken.name, value: broken.value });
         }
-        let weighted = losses.into_iter().map(|(_, weight, term)| term * weight);
+        let weighted = terms.into_iter().map(|term| term.loss * term.weight);
         let total = weighted.reduce(|sum, term| sum + term).expect("there is a term");
         let grads = GradientsParams::from_grads(total.backward(), &self.network);
         let (grads, norm) =

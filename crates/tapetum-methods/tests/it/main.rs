@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod classical;
+mod deeplab;
 mod every_method;
 mod fast;
 mod research;
 mod scl_lle;
+mod scl_lle_helpers;
+mod scl_lle_losses;
+mod segmentation;

@@ -6,6 +6,7 @@ use tapetum_methods::{
     load,
     scl_lle::{
         CARD,
+        helpers::Helpers,
         losses::{brightness_contrast, class_brightness, color_constancy, curve_smoothness},
         training::{Training, TrainingConfig},
         weights,
@@ -153,7 +154,7 @@ fn every_loss_term_alone_moves_every_layer_it_can_reach() {
         ("class_brightness", TrainingConfig { weight_class_brightness: 1.0, ..zero.clone() }),
     ];
     let moved = |config: TrainingConfig| {
-        let mut training = Training::new(config, 10, 7, &Device::flex());
+        let mut training = training(config, 10, 7);
         let before = training.weights();
         training.step(batch()).unwrap();
         let after = training.weights();
@@ -167,18 +168,17 @@ fn every_loss_term_alone_moves_every_layer_it_can_reach() {
 
 #[test]
 fn training_lowers_the_loss_and_resumes_to_the_same_numbers() {
-    let device = Device::flex();
     let config = TrainingConfig { learning_rate: 1e-3, ..TrainingConfig::default() };
     let total = |terms: &[tapetum_nn::recipe::TermValue]| {
         terms.iter().find(|term| term.name == "brightness").unwrap().value
     };
-    let mut whole = Training::new(config.clone(), 8, 1, &device);
+    let mut whole = training(config.clone(), 8, 1);
     let losses: Vec<f64> = (0..8).map(|_| total(&whole.step(batch()).unwrap())).collect();
     assert!(losses[7] < losses[0], "{losses:?}");
 
-    let mut first = Training::new(config.clone(), 8, 1, &device);
+    let mut first = training(config.clone(), 8, 1);
     (0..3).for_each(|_| drop(first.step(batch()).unwrap()));
-    let mut second = Training::new(config, 8, 99, &device);
+    let mut second = training(config, 8, 99);
     second.restore(&first.checkpoint()).unwrap();
     (3..8).for_each(|_| drop(second.step(batch()).unwrap()));
     assert_eq!(second.weights(), whole.weights());
@@ -200,7 +200,12 @@ fn weights_that_do_not_fit_are_listed_on_both_sides() {
     }
 }
 
-fn batch() -> Batch {
+/// Without any helper.
+fn training(config: TrainingConfig, n_steps: usize, seed: u64) -> Training {
+    Training::new(config, Helpers::default(), n_steps, seed, &Device::flex()).unwrap()
+}
+
+pub(crate) fn batch() -> Batch {
     let device = Device::flex().autodiff();
     let image = |phase: f64, level: f64| {
         grid([2, 3, 12, 12], move |b, c, i, j| {
@@ -246,7 +251,7 @@ fn zeros() -> Weights {
     weights
 }
 
-fn golden_labels() -> Tensor<3, Int> {
+pub(crate) fn golden_labels() -> Tensor<3, Int> {
     let mut labels = Vec::new();
     for (b, i, j) in (0..2).flat_map(|b| (0..9).flat_map(move |i| (0..12).map(move |j| (b, i, j))))
     {
@@ -256,7 +261,7 @@ fn golden_labels() -> Tensor<3, Int> {
 }
 
 /// A tensor from a formula of batch, channel, row and column.
-fn grid(shape: [usize; 4], formula: impl Fn(f64, f64, f64, f64) -> f64) -> Tensor<4> {
+pub(crate) fn grid(shape: [usize; 4], formula: impl Fn(f64, f64, f64, f64) -> f64) -> Tensor<4> {
     let [_, channels, height, width] = shape;
     let value = |flat: usize| {
         let (j, rest) = (flat % width, flat / width);

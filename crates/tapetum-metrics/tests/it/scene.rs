@@ -70,7 +70,7 @@ fn is_in_box(x: u32, y: u32, [width, height]: [u32; 2], seed: u32) -> bool {
 }
 
 /// 32 bits that look random.
-fn hash(words: [u32; 3]) -> u32 {
+pub fn hash(words: [u32; 3]) -> u32 {
     words.iter().fold(0x9e37_79b9u32, |state, &word| {
         let mixed = (state ^ word).wrapping_mul(0x85eb_ca6b);
         let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
@@ -86,4 +86,6 @@ fn the_scene_is_that_of_the_script() {
     };
     let found = [reference, enhanced, low].map(|make| checksum(&make(120, 90, 3)));
     assert_eq!(found, [2_414_672_576, 2_362_530_425, 301_166_582]);
+    let pixel = picture(1, 1, &[1, 2, 255]).planes.map(|plane| plane.values[0]);
+    assert_eq!(pixel, [1.0, 2.0, 255.0]);
 }

@@ -12,14 +12,19 @@ use burn::tensor::Device;
 use tapetum_image::{ColorConversion, Image, Raster, Rect, Srgb};
 use thiserror::Error;
 
-pub(crate) use self::tile_tensor::{from_tensor, to_tensor};
 use self::{
     apply::enhance_tile,
     exposure::{luma, measure},
     strength::Blend,
     tiles::Work,
 };
-pub use self::{exposure::Exposure, fast::Quality, precision::PrecisionMode, strength::Strength};
+pub use self::{
+    exposure::Exposure,
+    fast::Quality,
+    precision::PrecisionMode,
+    strength::Strength,
+    tile_tensor::{from_tensor, to_tensor},
+};
 use crate::{
     network::Network,
     ops::{Precision, with_precision},
@@ -100,12 +105,12 @@ pub enum EnhanceError {
         /// Mean luma after.
         after: f64,
     },
-    /// The result and the smallest tile do not fit the budget.
+    /// The result and the smallest tile do not fit the budget; for some methods that is the whole image.
     #[error("a memory budget of {budget_bytes} bytes is too small, {needed_bytes} are needed")]
     Memory {
         /// What the caller allowed.
         budget_bytes: u64,
-        /// What the smallest tiles need.
+        /// What the result and the smallest tile need.
         needed_bytes: u64,
     },
     /// The method has no fast way.
@@ -136,8 +141,8 @@ impl EnhanceError {
     }
 }
 
-/// Enhances a raster of any size. Whole images and tiles take this same path, and so does
-/// validation during training.
+/// Enhances a raster of any size, and refuses what cannot be meant: [`enhance_unguarded`] and guards.
+/// Whole images and tiles take this same path, and so does validation during training.
 ///
 /// The network sees sRGB. Its change, scaled by the strength, is added to the photograph's own
 /// samples in their own profile, so strength 0 gives every sample back and colours outside sRGB stay
@@ -152,6 +157,37 @@ pub fn enhance(
     options: &EnhanceOptions,
     device: &Device,
 ) -> Result<(Raster, EnhanceReport), EnhanceError> {
+    let (result, report, statistics) = run(network, raster, conversion, options, device)?;
+    if let Some(statistics) = statistics {
+        statistics.check(&report.exposure)?;
+    }
+    Ok((result, report))
+}
+
+/// [`enhance`] without its guards on the whole: the result may be constant or darker than the input.
+/// Evaluation wants it, where a method's score is asked for and not a photograph.
+///
+/// # Errors
+/// See [`EnhanceError`]; nothing is returned that is non-finite.
+pub fn enhance_unguarded(
+    network: &dyn Network,
+    raster: &Raster,
+    conversion: &ColorConversion,
+    options: &EnhanceOptions,
+    device: &Device,
+) -> Result<(Raster, EnhanceReport), EnhanceError> {
+    let (result, report, _) = run(network, raster, conversion, options, device)?;
+    Ok((result, report))
+}
+
+/// The work; there are no statistics where nothing was changed.
+fn run(
+    network: &dyn Network,
+    raster: &Raster,
+    conversion: &ColorConversion,
+    options: &EnhanceOptions,
+    device: &Device,
+) -> Result<(Raster, EnhanceReport, Option<Statistics>), EnhanceError> {
     let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
     let precision = match options.quality {
         Quality::Exact => options.precision.decide(network, &preview, device),
@@ -170,7 +206,7 @@ pub fn enhance(
         exposure,
     };
     if blend.strength == 0.0 {
-        return Ok((raster.clone(), report));
+        return Ok((raster.clone(), report, None));
     }
     let work = match options.quality {
         Quality::Exact => Work::of(network.card()),
@@ -183,15 +219,16 @@ pub fn enhance(
             Some(with_precision(precision, || fast::prepare(network, raster, conversion))?)
         }
     };
-    let run = |image: &Image<Srgb>, place: Rect| match &fast {
+    let enhance_part = |image: &Image<Srgb>, place: Rect| match &fast {
         None => network.enhance_image(image, device),
         Some(fast) => fast.enhance_part(image, place.x, place.y),
     };
     let mut result = raster.same_shape();
     let mut statistics = Statistics::default();
     for tile in &tiles {
-        let bands =
-            with_precision(precision, || enhance_tile(&run, raster, conversion, &blend, tile))?;
+        let bands = with_precision(precision, || {
+            enhance_tile(&enhance_part, raster, conversion, &blend, tile)
+        })?;
         for band in bands {
             statistics.add(&band.statistics);
             result.write_rgb(band.place.x, band.place.y, &band.native);
@@ -199,8 +236,7 @@ pub fn enhance(
     }
     report.n_tiles = tiles.len();
     report.mean_after = statistics.mean();
-    statistics.check(&report.exposure)?;
-    Ok((result, report))
+    Ok((result, report, Some(statistics)))
 }
 
 /// What the guards need to know about the whole result.

@@ -9,7 +9,7 @@ use crate::{network::Network, ops::with_precision};
 /// How far a result in `bf16` may be from that in `f32` where nobody asked for it: half an 8-bit level.
 const DIFFERENCE_MAX: f32 = 2e-3;
 
-/// In which numbers a network computes.
+/// In which numbers a network computes. A method without weights knows `f32` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrecisionMode {
     /// `f32`; `bf16` where the machine has a matrix unit for it and a reduced copy of the photograph comes
@@ -30,6 +30,7 @@ impl PrecisionMode {
         device: &Device,
     ) -> Precision {
         match self {
+            _ if network.card().default_weights.is_none() => Precision::F32,
             Self::Fixed(precision) => precision,
             Self::Auto if Instructions::best() == Instructions::Amx => {
                 closest(network, preview, device)
@@ -62,14 +63,30 @@ mod tests {
     use burn::tensor::Tensor;
 
     use super::*;
-    use crate::{card::MethodCard, ops};
+    use crate::{
+        card::{MethodCard, SizeRule, Tiling},
+        ops,
+    };
+
+    static CARD: MethodCard = MethodCard {
+        name: "rounding",
+        title: "Rounding",
+        citation: "none",
+        purpose: "tests",
+        n_parameters: 0,
+        macs_per_pixel: None,
+        size_rule: SizeRule::Any,
+        tiling: Tiling::Exact { receptive_field_px: 0 },
+        working_bytes_per_pixel: 0,
+        default_weights: Some("rounding"),
+    };
 
     /// Differs by this in `bf16`.
     struct Rounding(f32);
 
     impl Network for Rounding {
         fn card(&self) -> &'static MethodCard {
-            unreachable!("nobody plans with it")
+            &CARD
         }
 
         fn enhance(&self, low: Tensor<4>) -> Tensor<4> {

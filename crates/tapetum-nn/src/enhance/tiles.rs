@@ -1,4 +1,4 @@
-//! Cutting an image into tiles whose results are those of the whole image.
+//! Cutting an image into tiles whose results are those of the whole image, where a method allows it.
 
 use tapetum_image::{Raster, Rect};
 
@@ -23,8 +23,8 @@ pub(super) struct Tile {
 /// What enhancing asks for, beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Pixels that the network needs to see around a tile.
-    halo_px: u32,
+    /// Pixels that the network needs to see around a tile; `None` for all of the image.
+    halo_px: Option<u32>,
     /// Memory for a pixel of a tile, halo included.
     bytes_per_pixel: u64,
     /// Memory that does not depend on the tiles.
@@ -34,14 +34,16 @@ pub(super) struct Work {
 impl Work {
     /// Of the network on the tiles.
     pub(super) fn of(card: &MethodCard) -> Self {
-        let Tiling::Exact { receptive_field_px } = card.tiling;
-        let bytes_per_pixel = card.working_bytes_per_pixel;
-        Self { halo_px: receptive_field_px, bytes_per_pixel, bytes: 0 }
+        let halo_px = match card.tiling {
+            Tiling::Exact { receptive_field_px } => Some(receptive_field_px),
+            Tiling::WholeImageOnly => None,
+        };
+        Self { halo_px, bytes_per_pixel: card.working_bytes_per_pixel, bytes: 0 }
     }
 
     /// Of the network on a reduced copy, whose findings go to the tiles.
     pub(super) fn of_fast(card: &MethodCard, raster: &Raster) -> Self {
-        Self { halo_px: 0, bytes: fast::working_bytes(raster), ..Self::of(card) }
+        Self { halo_px: Some(0), bytes: fast::working_bytes(raster), ..Self::of(card) }
     }
 }
 
@@ -51,10 +53,19 @@ pub(super) fn plan(
     work: &Work,
     memory_bytes_max: u64,
 ) -> Result<Vec<Tile>, EnhanceError> {
-    let Work { halo_px, bytes_per_pixel, bytes } = *work;
     let result_bytes = raster.samples().len() as u64 * u64::from(raster.depth_bits()) / 8;
-    let tile_bytes = |side: u32| u64::from(side + 2 * halo_px).pow(2) * bytes_per_pixel;
-    let needed_bytes = |side: u32| result_bytes + bytes + tile_bytes(side);
+    let bytes = result_bytes + work.bytes;
+    let Some(halo_px) = work.halo_px else {
+        let n_pixels = u64::from(raster.width()) * u64::from(raster.height());
+        let needed_bytes = bytes + n_pixels * work.bytes_per_pixel;
+        return if needed_bytes <= memory_bytes_max {
+            Ok(vec![Tile { core: raster.rect(), padded: raster.rect() }])
+        } else {
+            Err(EnhanceError::Memory { budget_bytes: memory_bytes_max, needed_bytes })
+        };
+    };
+    let tile_bytes = |side: u32| u64::from(side + 2 * halo_px).pow(2) * work.bytes_per_pixel;
+    let needed_bytes = |side: u32| bytes + tile_bytes(side);
     let fits = |side: &u32| needed_bytes(*side) <= memory_bytes_max;
     let side = (TILE_PX_MIN..=TILE_PX_MAX).rev().step_by(TILE_PX_MIN as usize).find(fits);
     let side = side.ok_or(EnhanceError::Memory {

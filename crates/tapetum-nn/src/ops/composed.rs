@@ -4,8 +4,8 @@
 use burn::tensor::{
     Tensor, activation, module,
     ops::{
-        AvgPoolOptions, ConvOptions as EngineOptions, InterpolateMode, InterpolateOptions,
-        MaxPoolOptions, PadMode,
+        AvgPoolOptions, ConvOptions as EngineOptions, ConvTransposeOptions, InterpolateMode,
+        InterpolateOptions, MaxPoolOptions, PadMode,
     },
 };
 use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
@@ -49,6 +49,13 @@ pub fn depthwise_conv2d(
     conv2d(input, weight, bias, &options, activation)
 }
 
+/// [`transposed_conv2d`](super::transposed_conv2d).
+pub fn transposed_conv2d(input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+    let [_, _, kernel_y, kernel_x] = weight.dims();
+    let options = ConvTransposeOptions::new([kernel_y, kernel_x], [0, 0], [0, 0], [1, 1], 1);
+    module::conv_transpose2d(input, weight, None, options)
+}
+
 /// [`activate`](super::activate).
 pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tensor<D> {
     match function {
@@ -60,6 +67,11 @@ pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tenso
         Activation::Silu => activation::silu(input),
         Activation::Gelu => activation::gelu(input),
     }
+}
+
+/// [`prelu`](super::prelu).
+pub fn prelu(input: Tensor<4>, slopes: Tensor<1>) -> Tensor<4> {
+    activation::prelu(input, slopes)
 }
 
 /// [`add`](super::add).

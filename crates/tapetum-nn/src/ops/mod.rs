@@ -15,9 +15,11 @@ mod operation;
 mod pointwise;
 mod pooling;
 mod precision;
+mod prelu;
 mod resize;
 mod selective_scan;
 mod softmax;
+mod transposed;
 
 pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
 
@@ -29,7 +31,9 @@ pub use self::{
     pointwise::{activate, add},
     pooling::{PoolOptions, average_pool2d, global_average_pool, global_max_pool, max_pool2d},
     precision::{precision, with_precision},
+    prelu::prelu,
     resize::resize2d,
     selective_scan::{ScanInputs, selective_scan},
     softmax::softmax,
+    transposed::transposed_conv2d,
 };

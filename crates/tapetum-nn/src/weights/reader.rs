@@ -35,6 +35,11 @@ impl<'a> WeightReader<'a> {
         vec![0.0; shape.iter().product()]
     }
 
+    /// The tensor `name`, taken as by [`WeightReader::take`] if the file has it.
+    pub fn take_if_there(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        self.weights.tensors.contains_key(name).then(|| self.take(name, shape))
+    }
+
     /// Fails if a tensor was missing or mis-shaped, or if one was left over.
     pub fn finish(self, method: &str) -> Result<(), WeightsError> {
         let is_extra = |name: &&String| !self.taken.contains(*name);

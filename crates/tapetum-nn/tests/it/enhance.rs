@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use tapetum_image::{Channels, ColorConversion, Raster, Samples};
 use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, Quality, SizeRule, Strength,
-    Tiling, enhance,
+    Tiling, enhance, enhance_unguarded,
     layers::{Conv2d, InitialWeights},
     ops::Activation,
     prelude::{Device, Tensor},
@@ -17,12 +17,15 @@ static CARD: MethodCard = MethodCard {
     citation: "none",
     purpose: "tests",
     n_parameters: 0,
-    macs_per_pixel: 0,
+    macs_per_pixel: None,
     size_rule: SizeRule::Any,
     tiling: Tiling::Exact { receptive_field_px: 2 },
     working_bytes_per_pixel: 1000,
-    default_weights: "none",
+    default_weights: Some("blur"),
 };
+
+/// Cannot be cut into tiles.
+static WHOLE_CARD: MethodCard = MethodCard { tiling: Tiling::WholeImageOnly, ..CARD };
 
 /// A network that is one function.
 struct Function<F>(F);
@@ -104,6 +107,53 @@ fn a_budget_below_the_smallest_tile_is_an_error_with_both_numbers() {
     let needed_bytes = 50 * 50 * 3 * 4 + 36 * 36 * 1000;
     let error = run(&blur(), &raster, Strength::Fixed(1.0), 100_000).unwrap_err();
     assert_eq!(error, EnhanceError::Memory { budget_bytes: 100_000, needed_bytes });
+}
+
+/// A network that subtracts the mean of all it sees.
+struct Whole;
+
+impl Network for Whole {
+    fn card(&self) -> &'static MethodCard {
+        &WHOLE_CARD
+    }
+
+    fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
+        let mean: f32 = low.clone().mean().into_scalar();
+        low + (0.5 - mean)
+    }
+
+    fn n_parameters(&self) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_method_that_needs_the_whole_image_gets_it_or_is_refused_with_the_bytes() {
+    let raster = noise(1500, 3, Channels::Rgb, 1);
+    let needed_bytes = 1500 * 3 * 3 * 4 + 1500 * 3 * 1000;
+    let (result, report) = run(&Whole, &raster, Strength::Fixed(1.0), needed_bytes).unwrap();
+    assert_eq!(report.n_tiles, 1);
+    let mean = values(&result).iter().sum::<f32>() / values(&result).len() as f32;
+    assert!((mean - 0.5).abs() < 1e-4, "{mean}");
+    let error = run(&Whole, &raster, Strength::Fixed(1.0), needed_bytes - 1).unwrap_err();
+    assert_eq!(error, EnhanceError::Memory { budget_bytes: needed_bytes - 1, needed_bytes });
+}
+
+#[test]
+fn without_guards_a_dark_or_constant_result_comes_back_and_a_broken_one_does_not() {
+    let raster = noise(8, 8, Channels::Rgb, 1);
+    let options = EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
+    let unguarded = |network: &dyn Network| {
+        let identity = ColorConversion::identity();
+        enhance_unguarded(network, &raster, &identity, &options, &Device::flex())
+    };
+    let (dark, report) = unguarded(&Function(|low: Tensor<4>| low * 0.5)).unwrap();
+    assert!((values(&dark)[5] - 0.5 * values(&raster)[5]).abs() < 1e-6);
+    assert!(report.mean_after < report.mean_before);
+    let (constant, _) = unguarded(&Function(|low: Tensor<4>| low * 0.0 + 0.5)).unwrap();
+    assert!(values(&constant).iter().all(|value| (value - 0.5).abs() < 1e-6));
+    let broken = unguarded(&Function(|low: Tensor<4>| low / 0.0 * 0.0));
+    assert!(matches!(broken, Err(EnhanceError::NonFiniteOutput { .. })), "{broken:?}");
 }
 
 #[test]

@@ -46,6 +46,19 @@ fn strides_and_offsets_are_followed() {
 }
 
 #[test]
+fn ordered_dicts_of_python_2_are_lists_of_pairs() {
+    let key = Pickle::new().global("collections", "OrderedDict").op(b"]]").text("a").op(b"a");
+    let whole = key.clone().tensor("0", 6, PLAIN).op(b"aa\x85R");
+    for weights in read_both(whole) {
+        assert_eq!(weights.unwrap().tensors["a"].values, VALUES);
+    }
+    for result in read_both(key.op(b"a\x85R")) {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("expected a key and a value, got 1 values"), "{message}");
+    }
+}
+
+#[test]
 fn wrappers_of_training_programs_are_opened() {
     let wrapped = Pickle::new().op(b"}").text("epoch").int(3).op(b"s").text("params_ema");
     let inner = wrapped.ordered_dict().text("a").tensor("0", 6, PLAIN).op(b"ss");

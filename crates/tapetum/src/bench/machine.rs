@@ -47,7 +47,7 @@ pub fn n_threads_default() -> usize {
 }
 
 /// The most memory that the process has taken so far, in bytes, where the system tells.
-pub(super) fn memory_peak_bytes() -> Option<u64> {
+pub(crate) fn memory_peak_bytes() -> Option<u64> {
     kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 

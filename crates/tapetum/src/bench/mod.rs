@@ -11,6 +11,7 @@ mod pipeline;
 mod statistics;
 mod synthetic;
 
+pub(crate) use self::machine::memory_peak_bytes;
 use crate::error::Error;
 
 pub use self::{

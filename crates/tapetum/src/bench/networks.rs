@@ -27,13 +27,14 @@ pub(super) fn scl_lle(setup: &Setup) -> Result<Prepared, Error> {
     let model = Model::built_in("scl-lle")?;
     let network = tapetum_methods::load(model.method, &model.weights, &device)?;
     let low = synthetic::image(width, height);
-    let n_macs = model.method.macs_per_pixel * u64::from(width) * u64::from(height);
+    let n_pixels = u64::from(width) * u64::from(height);
+    let n_macs = model.method.macs_per_pixel.map(|macs| macs * n_pixels);
     let precision = setup.compute.precision;
     let run = move |output: &mut Vec<f32>| {
         *output = with_precision(precision, || network.enhance_image(&low, &device)).pixels;
         Ok(())
     };
-    Ok(Prepared { size: setup.size, n_pictures: 1, n_macs: Some(n_macs), run: Box::new(run) })
+    Ok(Prepared { size: setup.size, n_pictures: 1, n_macs, run: Box::new(run) })
 }
 
 /// Forward pass, backward pass and a step of Adam; the output is the loss.
@@ -56,7 +57,7 @@ pub(super) fn scl_lle_train(setup: &Setup) -> Result<Prepared, Error> {
     };
     // Each of the two gradients of a convolution takes as many as its forward pass.
     let n_pixels = BATCH as u64 * u64::from(width) * u64::from(height);
-    let n_macs = Some(3 * model.method.macs_per_pixel * n_pixels);
+    let n_macs = model.method.macs_per_pixel.map(|macs| 3 * macs * n_pixels);
     Ok(Prepared { size: setup.size, n_pictures: BATCH as u64, n_macs, run: Box::new(run) })
 }
 

@@ -32,12 +32,13 @@ pub(super) fn process(setup: &Setup) -> Result<Prepared, Error> {
         precision: PrecisionMode::Fixed(setup.compute.precision),
         ..EnhanceOptions::default()
     };
-    let n_macs = model.method.macs_per_pixel * u64::from(size.0) * u64::from(size.1);
+    let n_pixels = u64::from(size.0) * u64::from(size.1);
+    let n_macs = model.method.macs_per_pixel.map(|macs| macs * n_pixels);
     let run = move |_: &mut Vec<f32>| {
         enhance(&*network, &photo.raster, &conversion, &options, &device)?;
         Ok(())
     };
-    Ok(Prepared { size, n_pictures: 1, n_macs: Some(n_macs), run: Box::new(run) })
+    Ok(Prepared { size, n_pictures: 1, n_macs, run: Box::new(run) })
 }
 
 pub(super) fn save(setup: &Setup) -> Result<Prepared, Error> {

@@ -7,6 +7,7 @@ use tapetum::{
     Raster, Samples, Settings, Strength, decode, encode,
 };
 use tapetum_image::ColorConversion;
+use tapetum_metrics::{Picture, mean_ciede2000};
 
 /// The formats that hold everything.
 pub(crate) const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Tiff, Format::WebP];
@@ -75,6 +76,15 @@ pub(crate) fn srgb(photo: &Photo) -> Vec<f32> {
     let (conversion, warning) = ColorConversion::for_photo(photo).unwrap();
     assert_eq!(warning, None);
     conversion.to_srgb(&photo.raster.read_rgb(photo.raster.rect())).pixels
+}
+
+/// Mean CIEDE2000 of two photographs of one size.
+pub(crate) fn color_change(first: &Photo, second: &Photo) -> f64 {
+    let picture = |photo: &Photo| {
+        let (width, height) = (photo.raster.width() as usize, photo.raster.height() as usize);
+        Picture::from_rgb(width, height, &srgb(photo))
+    };
+    mean_ciede2000(&picture(first), &picture(second)).unwrap()
 }
 
 pub(crate) fn mean(values: &[f32]) -> f64 {

@@ -388,6 +388,9 @@ impl Machine<'_> {
         let arguments: Vec<&Value> = arguments.iter().map(|&part| &self.values[part]).collect();
         let value = match (&self.values[callee], &arguments[..]) {
             (Value::Global(Global::OrderedDict), []) => Value::Dict(vec![]),
+            (Value::Global(Global::OrderedDict), [Value::List(pairs)]) => {
+                Value::Dict(self.entries(pairs)?)
+            }
             (
                 Value::Global(Global::RebuildTensor),
                 [Value::Storage(storage), Value::Int(offset), shape, strides, ..],
@@ -403,6 +406,18 @@ impl Machine<'_> {
             (callee, _) => return Err(bad(format!("a call of {callee:?} has an unknown form"))),
         };
         self.push(value)
+    }
+
+    /// Key and value of each pair in a list, as Python 2 wrote ordered dicts.
+    fn entries(&self, pairs: &[ValueIdx]) -> Result<Vec<(ValueIdx, ValueIdx)>, WeightsError> {
+        let entry = |&pair: &ValueIdx| match &self.values[pair] {
+            Value::List(parts) | Value::Tuple(parts) => match parts[..] {
+                [key, value] => Ok((key, value)),
+                _ => Err(bad(format!("expected a key and a value, got {} values", parts.len()))),
+            },
+            other => Err(bad(format!("expected a key and a value, got {other:?}"))),
+        };
+        pairs.iter().map(entry).collect()
     }
 
     /// `BUILD` attaches attributes such as `_metadata` to a dict; they hold no tensors.

@@ -145,3 +145,22 @@ fn linear_layers_equal_a_matrix_product() {
     let gradient = |gradients: &_| values(&input.grad(gradients).unwrap());
     check_close(&gradient(&found), &gradient(&expected), 1e-5, "input");
 }
+
+#[test]
+fn transposed_convolutions_and_gradients_equal_the_engines() {
+    let mut numbers = Numbers::new(38);
+    for kernel in [[2, 2], [1, 3], [4, 2]] {
+        let [n_in, n_out] = [1..=13, 1..=13].map(|range| numbers.size(range));
+        let [height, width] = [1..=6, 1..=6].map(|range| numbers.size(range));
+        let weight = numbers.tensor([n_in, n_out, kernel[0], kernel[1]]);
+        for input in numbers.both_orders([2, n_in, height, width]) {
+            check_same(
+                &[&input, &weight],
+                2e-5,
+                &format!("{:?} by {:?}", input.dims(), weight.dims()),
+                ops::transposed_conv2d(input.clone(), weight.clone()),
+                composed::transposed_conv2d(input.clone(), weight.clone()),
+            );
+        }
+    }
+}

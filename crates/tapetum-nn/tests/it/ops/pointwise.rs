@@ -62,3 +62,20 @@ fn sums_equal_the_engines_in_any_memory_order() {
     let doubled = ops::add(a.clone(), a.clone());
     check_same(&[&a], 0.0, "the same tensor twice", doubled, a.clone() * 2.0);
 }
+
+#[test]
+fn rectifiers_with_learned_slopes_and_gradients_equal_the_engines() {
+    let mut numbers = Numbers::new(37);
+    for shape in [[2, 19, 5, 7], [1, 3, 37, 41], [3, 1, 2, 2]] {
+        let slopes = numbers.tensor([shape[1]]);
+        for input in numbers.both_orders(shape) {
+            check_same(
+                &[&input, &slopes],
+                1e-5,
+                &format!("{shape:?}"),
+                ops::prelu(input.clone(), slopes.clone()),
+                composed::prelu(input.clone(), slopes.clone()),
+            );
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What decides a training step: rates, the seven terms' weights, and where the authors' code differs.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides a training step. The numbers are the authors' (`train.py`, `Myloss.py`).
+///
+/// The default leaves out the three terms that need a network trained elsewhere;
+/// [`TrainingConfig::paper`] has all seven.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Learning rate at the first step.
+    pub learning_rate: f64,
+    /// Learning rate at the last step, reached along half a cosine.
+    pub learning_rate_end: f64,
+    /// L2 penalty, added to the gradient.
+    pub weight_decay: f32,
+    /// Largest norm of the gradient of all parameters together.
+    pub gradient_norm_max: f64,
+    /// Weight of [`curve_smoothness`](super::losses::curve_smoothness).
+    pub weight_smoothness: f64,
+    /// Weight of [`color_constancy`](super::losses::color_constancy).
+    pub weight_color: f64,
+    /// Weight of [`brightness_contrast`](super::losses::brightness_contrast).
+    pub weight_brightness: f64,
+    /// Weight of [`style_contrast`](super::losses::style_contrast); needs VGG-16.
+    pub weight_style: f64,
+    /// Weight of [`feature_preservation`](super::losses::feature_preservation); needs VGG-16.
+    pub weight_features: f64,
+    /// Weight of the term that [`Self::class_brightness`] names.
+    pub weight_class_brightness: f64,
+    /// Weight of [`segmentation`](super::losses::segmentation); needs a segmenter.
+    pub weight_segmentation: f64,
+    /// Margin of [`brightness_contrast`](super::losses::brightness_contrast).
+    pub brightness_margin: f64,
+    /// Margin of [`style_contrast`](super::losses::style_contrast).
+    pub style_margin: f64,
+    /// Which of the two forms of `L_sbc`.
+    pub class_brightness: ClassBrightness,
+    /// Whether the segmentation term teaches anything.
+    pub segmentation_gradient: SegmentationGradient,
+    /// What VGG-16 sees.
+    pub vgg_input: VggInput,
+    /// Number of classes of the labels.
+    pub n_classes: usize,
+}
+
+/// A form of semantic brightness consistency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassBrightness {
+    /// [`class_brightness`](super::losses::class_brightness).
+    PerImage,
+    /// [`class_brightness_released`](super::losses::class_brightness_released).
+    Released,
+}
+
+/// What becomes of the segmentation term's gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentationGradient {
+    /// It flows through the segmenter to the enhanced image.
+    Flows,
+    /// It ends before the segmenter, as in `train.py`: the term is reported and teaches nothing.
+    Cut,
+}
+
+/// How images are given to VGG-16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VggInput {
+    /// As they are, 0..1 (`Myloss.py`); the style margin is made for it.
+    Unscaled,
+    /// Less ImageNet's mean, divided by its deviation, as the network was trained.
+    Normalized,
+}
+
+impl TrainingConfig {
+    /// All seven terms, each with a gradient that reaches the network, on Cityscapes' 19 classes.
+    pub fn paper() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            learning_rate_end: 1e-4,
+            weight_decay: 1e-4,
+            gradient_norm_max: 0.1,
+            weight_smoothness: 200.0,
+            weight_color: 8.0,
+            weight_brightness: 10.0,
+            weight_style: 5.0,
+            weight_features: 1.0,
+            weight_class_brightness: 1.0,
+            weight_segmentation: 1.0,
+            brightness_margin: 0.3,
+            style_margin: 0.04,
+            class_brightness: ClassBrightness::PerImage,
+            segmentation_gradient: SegmentationGradient::Flows,
+            vgg_input: VggInput::Unscaled,
+            n_classes: 19,
+        }
+    }
+
+    /// What the authors' code computes on batches of two.
+    pub fn released() -> Self {
+        Self {
+            class_brightness: ClassBrightness::Released,
+            segmentation_gradient: SegmentationGradient::Cut,
+            ..Self::paper()
+        }
+    }
+}
+
+/// [`TrainingConfig::paper`] without the terms that need a network trained elsewhere, on CamVid's 11
+/// classes.
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            weight_style: 0.0,
+            weight_features: 0.0,
+            weight_segmentation: 0.0,
+            n_classes: 11,
+            ..Self::paper()
+        }
+    }
+}

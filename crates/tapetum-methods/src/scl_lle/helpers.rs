@@ -1,0 +1,85 @@
+//! The networks trained elsewhere that three of the terms look through.
+
+use tapetum_nn::{
+    backbones::{InputScale, Vgg16, Vgg16Stage},
+    prelude::Tensor,
+};
+use thiserror::Error;
+
+use super::config::{TrainingConfig, VggInput};
+use crate::segmentation::Segmenter;
+
+/// Frozen networks that teach; they are given as they are and never change.
+#[derive(Default)]
+pub struct Helpers {
+    /// For style contrast and feature preservation, on images of at least 8 pixels a side.
+    pub vgg: Option<Vgg16>,
+    /// For the segmentation term. Its first classes are those of the labels; it may have more.
+    pub segmenter: Option<Box<dyn Segmenter>>,
+}
+
+/// Why the given networks do not do for a training.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum HelperError {
+    /// A term has a weight and not its network.
+    #[error(
+        "the loss term {term} has the weight {weight} and needs {network}, which was not given"
+    )]
+    Missing {
+        /// Name of the term.
+        term: &'static str,
+        /// Its weight.
+        weight: f64,
+        /// What it needs.
+        network: &'static str,
+    },
+    /// Labels have classes that the segmenter does not know.
+    #[error("expected a segmenter of at least {expected} classes, got one of {found}")]
+    Classes {
+        /// Classes of the labels.
+        expected: usize,
+        /// Classes of the segmenter.
+        found: usize,
+    },
+}
+
+impl Helpers {
+    /// Whether every term with a weight has its network.
+    pub(super) fn check(&self, config: &TrainingConfig) -> Result<(), HelperError> {
+        let [has_vgg, has_segmenter] = [self.vgg.is_some(), self.segmenter.is_some()];
+        let needs = [
+            ("style", config.weight_style, "VGG-16", has_vgg),
+            ("features", config.weight_features, "VGG-16", has_vgg),
+            ("segmentation", config.weight_segmentation, "a segmenter", has_segmenter),
+        ];
+        for (term, weight, network, is_there) in needs {
+            if weight != 0.0 && !is_there {
+                return Err(HelperError::Missing { term, weight, network });
+            }
+        }
+        let expected = config.n_classes;
+        match &self.segmenter {
+            Some(segmenter) if segmenter.n_classes() < expected => {
+                Err(HelperError::Classes { expected, found: segmenter.n_classes() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Features at `stages` of images as VGG-16 is to see them.
+///
+/// # Shapes
+/// `image`: `[batch, 3, height, width]`, sRGB-encoded, 0..1.
+pub(super) fn features(
+    vgg: &Vgg16,
+    input: VggInput,
+    image: Tensor<4>,
+    stages: &[Vgg16Stage],
+) -> Vec<Tensor<4>> {
+    let image = match input {
+        VggInput::Unscaled => image,
+        VggInput::Normalized => InputScale::TORCHVISION.apply(image),
+    };
+    vgg.features(image, stages)
+}
