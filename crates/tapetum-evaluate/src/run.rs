@@ -65,7 +65,7 @@ pub fn evaluate(
     });
     let mut results: Vec<Vec<Vec<Option<Found>>>> =
         sets.iter().map(|set| vec![vec![None; set.scenes.len()]; contestants.len()]).collect();
-    let mut failures = Vec::new();
+    let mut failures: Vec<EvaluateError> = Vec::new();
     for (&[set_idx, scene_idx], outcome) in places.iter().zip(outcomes) {
         for (contestant_idx, found) in outcome.into_iter().enumerate() {
             match found {
@@ -74,12 +74,14 @@ pub fn evaluate(
             }
         }
     }
+    let n_failed = failures.len();
+    // A scene that cannot be read fails once for each contestant.
+    failures.dedup_by_key(|error| error.to_string());
     add_flicker(&sources, &mut results);
     let hashes = manifests.into_iter().map(|manifest| manifest.sha256).collect();
     let references = fid_references(contest)?;
     let mut report = aggregate::report(contest, &sources, columns, &results, hashes, &references);
-    if !failures.is_empty() {
-        let n_failed = failures.len();
+    if n_failed > 0 {
         report.notes.push(format!("{n_failed} results could not be scored and count in no mean"));
     }
     let showcases = showcases(contest, &report)?;

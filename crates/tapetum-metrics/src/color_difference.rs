@@ -2,7 +2,7 @@
 
 use std::{array, f64::consts::TAU, ops::Range, sync::LazyLock};
 
-use crate::{MetricError, Picture, comparable::expect_comparable};
+use crate::{MetricError, Picture, scorable::expect_scorable_pair};
 
 /// sRGB to XYZ under D65, rows X, Y, Z (IEC 61966-2-1).
 const SRGB_TO_XYZ: [[f64; 3]; 3] = [
@@ -20,7 +20,7 @@ const BLOCK: usize = 256;
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn mean_ciede2000(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("ciede2000", 1, enhanced, reference)?;
+    expect_scorable_pair("ciede2000", 1, enhanced, reference)?;
     Ok(mean_difference(enhanced, reference, ciede2000))
 }
 
@@ -29,7 +29,7 @@ pub fn mean_ciede2000(enhanced: &Picture, reference: &Picture) -> Result<f64, Me
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn mean_delta_e76(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("delta-e76", 1, enhanced, reference)?;
+    expect_scorable_pair("delta-e76", 1, enhanced, reference)?;
     Ok(mean_difference(enhanced, reference, delta_e76))
 }
 

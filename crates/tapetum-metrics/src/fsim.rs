@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crate::{
-    MetricError, Picture, Plane, comparable::expect_comparable, phase_congruency::FilterBank,
+    MetricError, Picture, Plane, phase_congruency::FilterBank, scorable::expect_scorable_pair,
 };
 
 /// Similarity constants of phase congruency, gradient and chroma ([Zhang 2011], §III).
@@ -22,7 +22,7 @@ const SIDE_PX: f64 = 256.0;
 /// # Errors
 /// When the two differ in size, a side is below 3 pixels, or neither image has any structure.
 pub fn fsim(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("fsim", 3, enhanced, reference)?;
+    expect_scorable_pair("fsim", 3, enhanced, reference)?;
     compare(enhanced, reference, Chroma::Ignored)
 }
 
@@ -32,7 +32,7 @@ pub fn fsim(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError>
 /// # Errors
 /// When the two differ in size, a side is below 3 pixels, or neither image has any structure.
 pub fn fsim_color(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("fsimc", 3, enhanced, reference)?;
+    expect_scorable_pair("fsimc", 3, enhanced, reference)?;
     compare(enhanced, reference, Chroma::Counted)
 }
 

@@ -7,7 +7,6 @@
 mod brisque;
 mod catalogue;
 mod color_difference;
-mod comparable;
 mod error;
 mod filter;
 mod flicker;

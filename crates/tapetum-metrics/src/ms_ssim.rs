@@ -2,8 +2,8 @@
 
 use crate::{
     MetricError, Picture, Plane,
-    comparable::expect_comparable,
     pixel_errors::mean_of_channels,
+    scorable::expect_scorable_pair,
     ssim::{Window, similarity},
 };
 
@@ -19,7 +19,7 @@ const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 /// When the two differ in size or a side is below 176 pixels, where the coarsest scale is smaller than
 /// the window.
 pub fn ms_ssim(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("ms-ssim", 176, enhanced, reference)?;
+    expect_scorable_pair("ms-ssim", 176, enhanced, reference)?;
     let window = Window::wang();
     Ok(mean_of_channels(enhanced, reference, |first, second| channel(first, second, &window)))
 }

@@ -1,6 +1,6 @@
 //! Mean squared and absolute errors of pixels.
 
-use crate::{MetricError, Picture, Plane, comparable::expect_comparable};
+use crate::{MetricError, Picture, Plane, scorable::expect_scorable_pair};
 
 /// Mean squared error over all pixels and channels, on the scale 0..255: 0 (equal) to 65025; lower is
 /// better.
@@ -8,7 +8,7 @@ use crate::{MetricError, Picture, Plane, comparable::expect_comparable};
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn mse(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("mse", 1, enhanced, reference)?;
+    expect_scorable_pair("mse", 1, enhanced, reference)?;
     Ok(mean_of_channels(enhanced, reference, plane_mse))
 }
 
@@ -25,7 +25,7 @@ pub fn rmse_255(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricEr
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn mae_255(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("mae", 1, enhanced, reference)?;
+    expect_scorable_pair("mae", 1, enhanced, reference)?;
     Ok(mean_of_channels(enhanced, reference, |a, b| mean_of(a, b, |a, b| (a - b).abs())))
 }
 

@@ -3,8 +3,8 @@
 
 use crate::{
     MetricError, Picture,
-    comparable::expect_comparable,
     pixel_errors::{mean_of_channels, mse, plane_mse},
+    scorable::expect_scorable_pair,
 };
 
 /// PSNR in dB from the mean squared error over all pixels and the three channels together: the number
@@ -22,7 +22,7 @@ pub fn psnr_rgb(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricEr
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn psnr_y(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("psnr-y", 1, enhanced, reference)?;
+    expect_scorable_pair("psnr-y", 1, enhanced, reference)?;
     Ok(decibels(plane_mse(&enhanced.luma_601(), &reference.luma_601())))
 }
 
@@ -32,7 +32,7 @@ pub fn psnr_y(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricErro
 /// # Errors
 /// When the two differ in size or hold no pixel.
 pub fn psnr_channel_mean(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("psnr-channel-mean", 1, enhanced, reference)?;
+    expect_scorable_pair("psnr-channel-mean", 1, enhanced, reference)?;
     Ok(mean_of_channels(enhanced, reference, |a, b| decibels(plane_mse(a, b))))
 }
 

@@ -1,4 +1,6 @@
-//! What a metric without a reference takes.
+//! What metrics take: images of one size, large enough, and of values that are some.
+//!
+//! A network can hide a NaN, as a ReLU may make 0 of it: what goes in is looked at before.
 
 use crate::{MetricError, Picture};
 

@@ -2,9 +2,9 @@
 
 use crate::{
     MetricError, Picture, Plane,
-    comparable::expect_comparable,
     filter::{Border, gaussian, slide, uniform},
     pixel_errors::mean_of_channels,
+    scorable::expect_scorable_pair,
 };
 
 /// Which SSIM: window, border, covariance and colour differ between programs, and so do the numbers.
@@ -89,7 +89,7 @@ pub fn ssim(
     reference: &Picture,
     variant: SsimVariant,
 ) -> Result<f64, MetricError> {
-    expect_comparable(variant.name(), variant.side_min(), enhanced, reference)?;
+    expect_scorable_pair(variant.name(), variant.side_min(), enhanced, reference)?;
     let window = variant.window(enhanced);
     let score = |enhanced: &Plane, reference: &Plane| similarity(enhanced, reference, &window).ssim;
     Ok(match variant {

@@ -2,9 +2,9 @@
 
 use crate::{
     MetricError, Picture, Plane,
-    comparable::expect_comparable,
     filter::{Border, slide, uniform},
     pixel_errors::mean_of_channels,
+    scorable::expect_scorable_pair,
 };
 
 const SIDE: usize = 8;
@@ -19,7 +19,7 @@ const ROUNDING: f64 = 1e-12;
 /// # Errors
 /// When the two differ in size or a side is below 8 pixels.
 pub fn uqi(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("uqi", SIDE, enhanced, reference)?;
+    expect_scorable_pair("uqi", SIDE, enhanced, reference)?;
     Ok(mean_of_channels(enhanced, reference, channel))
 }
 

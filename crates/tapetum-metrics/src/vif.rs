@@ -2,8 +2,8 @@
 
 use crate::{
     MetricError, Picture, Plane,
-    comparable::expect_comparable,
     filter::{Border, gaussian, slide},
+    scorable::expect_scorable_pair,
 };
 
 /// Taps of the window at each scale, the finest first; its σ is a fifth of that.
@@ -21,7 +21,7 @@ const SMALL: f64 = 1e-10;
 /// # Errors
 /// When the two differ in size, a side is below 41 pixels, or the reference is constant.
 pub fn vif(enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-    expect_comparable("vif", 41, enhanced, reference)?;
+    expect_scorable_pair("vif", 41, enhanced, reference)?;
     // Variances do not know the mean, and lose fewer digits without it.
     let [mut reference, mut enhanced] = [reference, enhanced].map(|picture| {
         let grey = picture.grey();

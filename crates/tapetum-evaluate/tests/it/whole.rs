@@ -121,7 +121,8 @@ fn an_image_that_fails_is_named_and_the_others_go_on() {
     let two = Factor::new(2.0);
     let set = Set::open(folder.path()).unwrap();
     assert_eq!(set.kind, Kind::Unpaired);
-    let mut contest = contest(vec![set], vec![contestant("two", Maker::Network(&two))]);
+    let twice = ["two", "too"].map(|name| contestant(name, Maker::Network(&two)));
+    let mut contest = contest(vec![set], twice.into());
     contest.metrics = vec![metric("entropy"), metric("psnr")];
     let evaluated = run(&contest).unwrap();
     assert_eq!(evaluated.failures.len(), 1);

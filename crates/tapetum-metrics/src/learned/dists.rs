@@ -9,9 +9,9 @@ use tapetum_nn::{
 
 use super::{
     VGG16_FILE, finite, unfit,
-    views::{Features, check_pair, tensor},
+    views::{Features, tensor},
 };
-use crate::{MetricError, MetricFile, Picture};
+use crate::{MetricError, MetricFile, Picture, scorable::expect_scorable_pair};
 
 const METRIC: &str = "DISTS";
 const N_CHANNELS: [usize; 6] = [3, 64, 128, 256, 512, 512];
@@ -55,7 +55,7 @@ impl Dists {
     /// # Errors
     /// When their sizes differ, they have no pixel, or a value is not finite.
     pub fn score(&self, enhanced: &Picture, reference: &Picture) -> Result<f64, MetricError> {
-        check_pair(METRIC, enhanced, reference, 1)?;
+        expect_scorable_pair(METRIC, 1, enhanced, reference)?;
         let [first, second] = [enhanced, reference].map(|picture| self.features(picture));
         let stages = first.into_iter().zip(second);
         let similarities = stages

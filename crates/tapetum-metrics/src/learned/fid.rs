@@ -8,13 +8,8 @@ use tapetum_nn::{
     weights::TensorValues,
 };
 
-use super::{
-    frechet_distance,
-    resize::bicubic,
-    unfit,
-    views::{check_pair, tensor},
-};
-use crate::{MetricError, Picture};
+use super::{frechet_distance, resize::bicubic, unfit, views::tensor};
+use crate::{MetricError, Picture, scorable::expect_scorable};
 
 const METRIC: &str = "FID";
 const SIDE: usize = 299;
@@ -84,7 +79,7 @@ impl Fid {
     /// # Errors
     /// When the picture has no pixel or a value is not finite.
     pub fn features(&self, picture: &Picture) -> Result<Vec<f64>, MetricError> {
-        check_pair(METRIC, picture, picture, 1)?;
+        expect_scorable(METRIC, 1, picture)?;
         let features = TensorValues::of(self.network.features(self.input(picture))).values;
         if features.iter().all(|value| value.is_finite()) {
             return Ok(features.into_iter().map(f64::from).collect());

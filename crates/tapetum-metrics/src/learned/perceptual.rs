@@ -10,9 +10,9 @@ use tapetum_nn::{
 
 use super::{
     finite, unfit,
-    views::{Features, check_pair, tensor},
+    views::{Features, tensor},
 };
-use crate::{MetricError, Picture};
+use crate::{MetricError, Picture, scorable::expect_scorable_pair};
 
 /// Which network the pictures are seen through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Perceptual {
         enhanced: &Picture,
         reference: &Picture,
     ) -> Result<f64, MetricError> {
-        check_pair(self.metric, enhanced, reference, self.trunk.side_min())?;
+        expect_scorable_pair(self.metric, self.trunk.side_min(), enhanced, reference)?;
         let [first, second] = [enhanced, reference].map(|picture| {
             self.trunk.features(InputScale::LPIPS.apply(tensor(picture, &self.device)))
         });

@@ -3,7 +3,7 @@
 use tapetum_nn::prelude::{Device, Tensor, TensorData};
 use tapetum_nn::weights::TensorValues;
 
-use crate::{MetricError, Picture};
+use crate::Picture;
 
 /// `[1, 3, height, width]`, 0..1.
 pub(super) fn tensor(picture: &Picture, device: &Device) -> Tensor<4> {
@@ -30,42 +30,5 @@ impl Features {
 
     pub(super) fn pixels(&self) -> std::slice::ChunksExact<'_, f32> {
         self.values.chunks_exact(self.n_channels)
-    }
-}
-
-/// Fails unless both are finite and have one size with sides of at least `side_min`. A network can hide
-/// a NaN: a ReLU may make 0 of it.
-pub(super) fn check_pair(
-    metric: &'static str,
-    first: &Picture,
-    second: &Picture,
-    side_min: usize,
-) -> Result<(), MetricError> {
-    let sizes = [first, second].map(|picture| (picture.width(), picture.height()));
-    if sizes[0] != sizes[1] {
-        return Err(MetricError::Sizes {
-            first_width: sizes[0].0,
-            first_height: sizes[0].1,
-            second_width: sizes[1].0,
-            second_height: sizes[1].1,
-        });
-    }
-    check_finite(metric, first)?;
-    check_finite(metric, second)?;
-    let (width, height) = sizes[0];
-    if width.min(height) < side_min.max(1) {
-        return Err(MetricError::TooSmall { metric, side_min, width, height });
-    }
-    Ok(())
-}
-
-fn check_finite(metric: &'static str, picture: &Picture) -> Result<(), MetricError> {
-    let values = picture.planes.iter().flat_map(|plane| &plane.values);
-    match values.copied().find(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(value) => {
-            let detail = format!("expected a finite picture, got {value}");
-            Err(MetricError::Undefined { metric, detail })
-        }
     }
 }
