@@ -1,5 +1,6 @@
 //! The command line: every command, option and help text.
 
+mod data;
 mod evaluate;
 
 use std::path::PathBuf;
@@ -14,12 +15,13 @@ use tapetum::{
     bench::{N_PIXELS_MAX, N_RUNS_MAX, Precision, SIDE_MAX, WORKS},
 };
 
+pub(crate) use self::data::{DataCommand, SynthesizeArguments};
 pub(crate) use self::evaluate::{
     EvaluateArguments, LeaderboardArguments, MetricsCommand, RunningArguments,
 };
 
 /// Words that may stand first; any other first argument is an input of `enhance`.
-pub(crate) const FIRST_WORDS: [&str; 17] = [
+pub(crate) const FIRST_WORDS: [&str; 19] = [
     "enhance",
     "methods",
     "models",
@@ -28,6 +30,8 @@ pub(crate) const FIRST_WORDS: [&str; 17] = [
     "leaderboard",
     "metrics",
     "cost",
+    "data",
+    "synthesize",
     "bench",
     "completions",
     "man",
@@ -94,6 +98,11 @@ pub(crate) enum Command {
     /// List what can be measured; fit parameters
     #[command(subcommand)]
     Metrics(MetricsCommand),
+    /// Look at data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Make dark photographs from well-lit ones, with the noise of a sensor, as pairs
+    Synthesize(SynthesizeArguments),
     /// Measure how fast this machine is
     Bench(BenchArguments),
     /// Print a completion script for a shell

@@ -40,6 +40,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Evaluate(options) => commands::evaluate::run(&options, verbosity),
         Command::Leaderboard(options) => commands::leaderboard::run(&options, verbosity),
         Command::Metrics(command) => commands::metrics::run(&command),
+        Command::Data(command) => commands::data::run(&command),
+        Command::Synthesize(options) => commands::synthesize::run(&options),
         Command::Cost { model } => commands::leaderboard::cost(&model),
         Command::Bench(options) => commands::bench::run(&options, verbosity),
         Command::Completions { shell } => commands::generate::completions(shell),

@@ -1,5 +1,6 @@
 //! Everything that can go wrong between bytes and bytes.
 
+use tapetum_data::SynthesisError;
 use tapetum_image::ImageError;
 use tapetum_nn::{EnhanceError, WeightsError};
 use thiserror::Error;
@@ -10,6 +11,9 @@ pub enum Error {
     /// The photograph cannot be read or written.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// No dark photograph can be made of it so.
+    #[error(transparent)]
+    Synthesis(#[from] SynthesisError),
     /// The photograph cannot be enhanced.
     #[error(transparent)]
     Enhance(#[from] EnhanceError),
@@ -53,6 +57,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Image(error) => error.hint(),
+            Self::Synthesis(_) => None,
             Self::Enhance(error) => Some(error.hint().to_owned()),
             Self::Weights(error) => Some(error.hint().to_owned()),
             Self::UnknownModel { .. } => Some("'tapetum models list' shows them".to_owned()),

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod bench;
+pub mod data;
 mod enhancer;
 mod error;
 pub mod evaluate;

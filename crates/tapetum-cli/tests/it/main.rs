@@ -9,6 +9,7 @@ mod pictures;
 mod bad_inputs;
 mod bad_weights;
 mod bench;
+mod data;
 mod evaluate;
 mod generated;
 #[cfg(unix)]
