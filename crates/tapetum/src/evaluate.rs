@@ -10,7 +10,7 @@ pub use tapetum_evaluate::{
 };
 use tapetum_image::{Image, Limits, Srgb};
 use tapetum_methods::segmentation::{
-    Segmenter as _,
+    self,
     weights::{ESPNET_CAMVID, ESPNET_CITYSCAPES, read_espnet},
 };
 pub use tapetum_metrics::learned::Fid;
@@ -119,15 +119,23 @@ pub const SEGMENTERS: [&str; 2] = ["espnet-camvid", "espnet-cityscapes"];
 /// # Panics
 /// When the name is not one of [`SEGMENTERS`].
 pub fn segmenter(name: &str, weights: &Weights) -> Result<([usize; 2], Predict), WeightsError> {
+    let network = read_segmenter(name, weights)?;
+    let classes = network.classes();
+    let n_scored = classes.iter().take_while(|name| **name != VOID).count();
+    Ok(([classes.len(), n_scored], Box::new(move |image| network.predict(image))))
+}
+
+/// The network behind [`segmenter`].
+pub(crate) fn read_segmenter(
+    name: &str,
+    weights: &Weights,
+) -> Result<Box<dyn segmentation::Segmenter>, WeightsError> {
     let release = match name {
         "espnet-camvid" => &ESPNET_CAMVID,
         "espnet-cityscapes" => &ESPNET_CITYSCAPES,
         other => panic!("{other} is no segmenter"),
     };
-    let network = read_espnet(weights, release, &Device::flex())?;
-    let classes = network.classes();
-    let n_scored = classes.iter().take_while(|name| **name != VOID).count();
-    Ok(([classes.len(), n_scored], Box::new(move |image| network.predict(image))))
+    Ok(Box::new(read_espnet(weights, release, &Device::flex())?))
 }
 
 /// The Fréchet distance with clean-fid's resizing, from Inception's weights.
