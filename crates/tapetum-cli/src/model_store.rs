@@ -6,7 +6,7 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, choose_base_strategy};
-use tapetum::{Model, Weights, built_in_models};
+use tapetum::{MethodCard, Model, Weights, built_in_models, find_method, methods};
 
 use crate::failure::{Failure, Kind};
 
@@ -40,6 +40,15 @@ pub(crate) fn imported() -> Result<Vec<String>, Failure> {
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// The method of a name.
+pub(crate) fn find_card(name: &str) -> Result<&'static MethodCard, Failure> {
+    find_method(name).ok_or_else(|| {
+        let known = methods().map(|card| card.name).join(", ");
+        Failure::new(Kind::Usage, format!("no method is called '{name}'"))
+            .with_hint(format!("methods are: {known}"))
+    })
 }
 
 /// Loads weights by the name of the list, or from a file.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use tapetum_metrics::unexplained_change;
 use tapetum_nn::Strength;
 
 use crate::{
@@ -241,10 +242,7 @@ fn add_flicker(sources: &[Source], results: &mut [Vec<Vec<Option<Found>>>]) {
             if let (Some(found), Some([result, input]), Some([result_before, input_before])) =
                 (found, luma, previous)
             {
-                let brightness = input + input_before;
-                let gain =
-                    if brightness > 0.0 { (result + result_before) / brightness } else { 0.0 };
-                let jump = (result - result_before) - gain * (input - input_before);
+                let jump = unexplained_change([input_before, input], [result_before, result]);
                 found.scores[column_idx] = Some(jump.abs());
             }
             previous = luma;

@@ -64,16 +64,23 @@ pub fn flicker_beyond(
     }
 }
 
-/// `Δ' - g Δ`.
+/// [`flicker_beyond`] of one change, from mean lumas alone: `Δ' - g Δ` of an earlier and a later frame. Positive
+/// where the result brightens more than its input explains; in the unit of the lumas.
+pub fn unexplained_change(low: [f64; 2], enhanced: [f64; 2]) -> f64 {
+    (enhanced[1] - enhanced[0]) - gain(low, enhanced) * (low[1] - low[0])
+}
+
+/// `g`; 0 for black frames.
+fn gain(low: [f64; 2], enhanced: [f64; 2]) -> f64 {
+    let brightness = low[0] + low[1];
+    if brightness > 0.0 { (enhanced[0] + enhanced[1]) / brightness } else { 0.0 }
+}
+
+/// `Δ' - g Δ`, pixel by pixel.
 fn unexplained(old: &[Picture; 2], new: &[Picture; 2]) -> Plane {
     let [old_low, old_enhanced] = old.each_ref().map(Picture::grey);
     let [new_low, new_enhanced] = new.each_ref().map(Picture::grey);
-    let brightness = old_low.mean() + new_low.mean();
-    let gain = if brightness > 0.0 {
-        (old_enhanced.mean() + new_enhanced.mean()) / brightness
-    } else {
-        0.0
-    };
+    let gain = gain([old_low.mean(), new_low.mean()], [old_enhanced.mean(), new_enhanced.mean()]);
     let change = new_low.zip(&old_low, |new, old| gain * (new - old));
     new_enhanced.zip(&old_enhanced, |new, old| new - old).zip(&change, |all, own| all - own)
 }
@@ -124,6 +131,16 @@ mod tests {
             let found = found.unwrap();
             assert!((found.luma - 15.5).abs() < 1e-9 && (found.pixel - 15.5).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn one_change_is_that_of_the_pictures_means() {
+        let low = [frame(10.0, 1.0), frame(14.0, 1.0)];
+        let enhanced = [frame(10.0, 4.0), frame(14.0, 3.0)];
+        let means = |frames: &[Picture; 2]| frames.each_ref().map(|frame| frame.grey().mean());
+        let found = unexplained_change(means(&low), means(&enhanced));
+        let expected = flicker_beyond(low, enhanced).unwrap().luma;
+        assert!(found < 0.0 && (found.abs() - expected).abs() < 1e-9, "{found} {expected}");
     }
 
     #[test]

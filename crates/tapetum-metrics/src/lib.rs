@@ -41,7 +41,7 @@ pub use crate::{
     catalogue::{SET_METRICS, find, load, metrics},
     color_difference::{Lab, ciede2000, delta_e76, mean_ciede2000, mean_delta_e76},
     error::MetricError,
-    flicker::{Flicker, flicker, flicker_beyond},
+    flicker::{Flicker, flicker, flicker_beyond, unexplained_change},
     fsim::{fsim, fsim_color},
     harm::{hue_shift_degrees, newly_clipped},
     lightness_order::{LoeVariant, loe},

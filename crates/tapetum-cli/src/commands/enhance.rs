@@ -18,7 +18,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use tapetum::{
     EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, MethodCard, Model, Quality,
-    Settings, Strength, decode, find_method, methods,
+    Settings, Strength, decode, methods,
 };
 
 use super::generate::print;
@@ -233,11 +233,7 @@ fn load_model(arguments: &EnhanceArguments) -> Result<Model, Failure> {
     let method = arguments.method.as_deref();
     let card = match method {
         None => methods()[0],
-        Some(name) => find_method(name).ok_or_else(|| {
-            let known = methods().map(|card| card.name).join(", ");
-            Failure::new(Kind::Usage, format!("no method is called '{name}'"))
-                .with_hint(format!("methods are: {known}"))
-        })?,
+        Some(name) => model_store::find_card(name)?,
     };
     match (card.default_weights, &arguments.weights) {
         (Some(default), weights) => {

@@ -9,7 +9,6 @@ use tapetum::{
         Options, Predict, Protocol, SEGMENTERS, SET_METRICS, Segmenter, Set, UNTOUCHED, contestant,
         fid, images, metric, metrics, segmenter,
     },
-    find_method,
 };
 
 use super::request::{Request, SegmenterRequest, WeightsRequest, failure};
@@ -195,12 +194,8 @@ impl Entry {
 }
 
 fn default_of(name: &str) -> Result<Model, Failure> {
-    let card = find_method(name).ok_or_else(|| {
-        let known = tapetum::methods().map(|card| card.name).join(", ");
-        Failure::new(Kind::Usage, format!("no method is called '{name}'"))
-            .with_hint(format!("methods are: {known}"))
-    })?;
-    Model::default_of(card).map_err(|error| Failure::library(Kind::Usage, Path::new(name), &error))
+    Model::default_of(model_store::find_card(name)?)
+        .map_err(|error| Failure::library(Kind::Usage, Path::new(name), &error))
 }
 
 /// The results of one folder for each set: with several sets, its folders of their names.
