@@ -6,7 +6,7 @@ use tapetum_methods::segmentation::{
 };
 use tapetum_nn::{Weights, prelude::*, weights::TensorValues};
 
-use crate::segmentation::picture;
+use crate::segmentation::{assert_close, picture};
 
 const GOLDEN: &[u8] = include_bytes!("../data/deeplab.safetensors");
 /// Name and shape of each tensor, of 19 classes.
@@ -187,25 +187,4 @@ fn seed(name: &str) -> f64 {
 
 fn fan(shape: &[usize]) -> f64 {
     shape[1..].iter().product::<usize>() as f64
-}
-
-/// Compares every third pixel of every third row, by peak and root mean square of the errors as parts of
-/// the largest value.
-fn assert_close(
-    name: &str,
-    found: Tensor<4>,
-    expected: &TensorValues,
-    [peak_max, rmse_max]: [f32; 2],
-) {
-    let [_, n_channels, height, width] = found.dims();
-    let found = TensorValues::of(found).values;
-    let rows = (0..n_channels * height).filter(|row| (row % height).is_multiple_of(3));
-    let sampled = rows.flat_map(|row| (0..width).step_by(3).map(move |x| row * width + x));
-    let sampled: Vec<f32> = sampled.map(|idx| found[idx]).collect();
-    assert_eq!(sampled.len(), expected.values.len(), "{name}");
-    let scale = expected.values.iter().fold(0.0, |scale: f32, value| scale.max(value.abs()));
-    let errors = sampled.iter().zip(&expected.values).map(|(a, b)| (a - b).abs() / scale);
-    let peak = errors.clone().fold(0.0, |peak: f32, e| if e <= peak { peak } else { e });
-    let rmse = (errors.map(|e| e * e).sum::<f32>() / sampled.len() as f32).sqrt();
-    assert!(peak < peak_max && rmse < rmse_max, "{name}: peak {peak}, rmse {rmse} of {scale}");
 }
