@@ -31,5 +31,5 @@ pub use crate::{
     limits::Limits,
     photo::{Metadata, Photo},
     raster::{Channels, Raster, Samples},
-    resize::resize,
+    resize::{Filter, resize, resize_with},
 };
