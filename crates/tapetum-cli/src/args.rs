@@ -276,9 +276,15 @@ pub(crate) struct TrainArguments {
     /// Folder that the recipe's folders are relative to
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Folder of the run: journal, checkpoint and weights; an unfinished run there is continued
-    #[arg(short, long, value_name = "RUN")]
-    pub(crate) output: PathBuf,
+    /// Folder of the run: journal, checkpoints, samples and weights; an unfinished run there is continued
+    #[arg(short, long, value_name = "RUN", required_unless_present = "print_config")]
+    pub(crate) output: Option<PathBuf>,
+    /// Change a setting of the recipe, such as run.n_steps=500
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print the recipe with every setting, and do not train
+    #[arg(long)]
+    pub(crate) print_config: bool,
     /// A line for the header of the weights, such as data='485 pairs of LOL-v1'
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_note)]
     pub(crate) note: Vec<(String, String)>,

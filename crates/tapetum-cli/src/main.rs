@@ -36,7 +36,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Enhance(options) => commands::enhance::run(&options, verbosity),
         Command::Methods(options) => commands::methods::run(&options),
         Command::Models(command) => commands::models::run(&command),
-        Command::Train(options) => commands::train::run(&options),
+        Command::Train(options) => commands::train::run(&options, verbosity),
         Command::Evaluate(options) => commands::evaluate::run(&options, verbosity),
         Command::Leaderboard(options) => commands::leaderboard::run(&options, verbosity),
         Command::Metrics(command) => commands::metrics::run(&command),

@@ -5,6 +5,7 @@
 
 mod activation;
 mod bands;
+mod batch_norm;
 mod buffer;
 mod channels;
 mod conv;
@@ -30,6 +31,7 @@ mod taps;
 pub use crate::{
     activation::{Activation, activate, activation_gradient},
     bands::{BandLayer, BandPlan},
+    batch_norm::{BatchNorm, BatchNormGradients, batch_moments, batch_norm, batch_norm_backward},
     buffer::Buffer,
     conv::{
         Compute, ConvShape, OutputGradient, PaddingMode, Precision, conv2d, conv2d_input_gradient,

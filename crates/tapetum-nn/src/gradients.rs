@@ -1,5 +1,7 @@
-//! Gradients of a whole module: their norm, clipping by it, and parameter identities that
-//! outlive a process.
+//! Gradients of a whole module: their norm and inner products, clipping, and parameter identities
+//! that outlive a process.
+
+use std::collections::HashSet;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
@@ -13,15 +15,37 @@ pub fn clip_norm<M: Module>(
     module: &M,
     norm_max: f64,
 ) -> (GradientsParams, f64) {
-    let mut squares = SumOfSquares { grads: &grads, sum: 0.0 };
-    module.visit(&mut squares);
-    let norm = squares.sum.sqrt();
+    let norm = norm(&grads, module);
     if norm <= norm_max {
         return (grads, norm);
     }
-    let mut scale = Scale { grads, factor: norm_max / norm };
+    (scale(grads, module, norm_max / norm), norm)
+}
+
+/// Joint L2 norm of all gradients of a module.
+pub fn norm<M: Module>(grads: &GradientsParams, module: &M) -> f64 {
+    inner_product(grads, grads, module).sqrt()
+}
+
+/// Sum of the products of two gradients of the same module, over all parameters that have both.
+pub fn inner_product<M: Module>(a: &GradientsParams, b: &GradientsParams, module: &M) -> f64 {
+    let mut product = InnerProduct { a, b, seen: HashSet::new(), sum: 0.0 };
+    module.visit(&mut product);
+    product.sum
+}
+
+/// All gradients of a module times `factor`.
+pub(crate) fn scale<M: Module>(grads: GradientsParams, module: &M, factor: f64) -> GradientsParams {
+    let mut scale = Scale { grads, scaled: GradientsParams::new(), factor };
     module.visit(&mut scale);
-    (scale.grads, norm)
+    scale.scaled
+}
+
+/// Takes out the gradients of `part`, a module within the one that they are of.
+pub fn take_part<M: Module>(grads: &mut GradientsParams, part: &M) -> GradientsParams {
+    let mut taken = Take { from: grads, to: GradientsParams::new() };
+    part.visit(&mut taken);
+    taken.to
 }
 
 /// The identities of a module's float parameters, in visiting order. Optimiser state is keyed by
@@ -40,28 +64,48 @@ pub fn with_parameter_ids<M: Module>(module: M, ids: &[u64]) -> M {
     module.map(&mut SetIds(ids.iter()))
 }
 
-struct SumOfSquares<'a> {
-    grads: &'a GradientsParams,
+struct InnerProduct<'a> {
+    a: &'a GradientsParams,
+    b: &'a GradientsParams,
+    /// A parameter that a module uses twice has one gradient.
+    seen: HashSet<ParamId>,
     sum: f64,
 }
 
-impl ModuleVisitor for SumOfSquares<'_> {
+impl ModuleVisitor for InnerProduct<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.get::<D>(param.id) {
-            self.sum += f64::from((grad.clone() * grad).sum().into_scalar::<f32>());
+        if !self.seen.insert(param.id) {
+            return;
+        }
+        if let (Some(a), Some(b)) = (self.a.get::<D>(param.id), self.b.get::<D>(param.id)) {
+            self.sum += f64::from((a * b).sum().into_scalar::<f32>());
         }
     }
 }
 
 struct Scale {
     grads: GradientsParams,
+    scaled: GradientsParams,
     factor: f64,
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
-            self.grads.register(param.id, grad * self.factor);
+            self.scaled.register(param.id, grad * self.factor);
+        }
+    }
+}
+
+struct Take<'a> {
+    from: &'a mut GradientsParams,
+    to: GradientsParams,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.from.remove::<D>(param.id) {
+            self.to.register(param.id, grad);
         }
     }
 }

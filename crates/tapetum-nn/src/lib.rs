@@ -10,6 +10,8 @@ pub mod network;
 pub mod ops;
 pub mod prelude;
 pub mod recipe;
+pub mod segmenter;
+pub mod training;
 pub mod weights;
 
 pub use tapetum_kernels as kernels;
@@ -20,5 +22,6 @@ pub use crate::{
         EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, enhance, enhance_unguarded,
     },
     network::{FastEnhancer, Network},
+    segmenter::Segmenter,
     weights::{Weights, WeightsError},
 };

@@ -1,15 +1,21 @@
 //! The training loop and its data. It knows no method: it receives a recipe.
 
+mod augment;
+mod checkpoint;
 mod config;
 mod data;
 mod error;
-mod files;
+mod event;
+mod event_file;
+mod journal;
 mod run;
 mod validate;
 
 pub use crate::{
-    config::{DataConfig, LabelledConfig, RunConfig, ValidationConfig},
+    augment::{Augment, Blur, ColorJitter, Fit, Geometry, ResizeFilter, Resizing},
+    config::{PartConfig, Plan, RunConfig, RunDevice, RunPrecision, ValidationConfig},
     error::TrainError,
-    run::{Outcome, run},
-    validate::{Score, validate},
+    event::Event,
+    run::{Outcome, Session, run},
+    validate::Score,
 };

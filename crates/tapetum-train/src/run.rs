@@ -2,137 +2,255 @@
 
 use std::{
     fs,
-    io::Write,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-use burn::tensor::Device;
 use serde_json::json;
 use tapetum_nn::{
     Weights,
     ops::with_precision,
-    recipe::{Recipe, TermValue},
+    recipe::{Recipe, RecipeError, TermValue},
+    weights::to_safetensors,
 };
 
 use crate::{
-    config::RunConfig,
-    data::Data,
+    checkpoint,
+    config::Plan,
+    data::{Data, Loaded, Span, load_ahead},
     error::TrainError,
-    files,
-    validate::{Score, validate},
+    event::Event,
+    journal::Journal,
+    validate::{Score, Sets},
 };
 
-/// Steps between two lines of the journal.
-const JOURNAL_EVERY: usize = 10;
+/// Where a run happens and who watches it.
+pub struct Session<'a> {
+    /// What the recipe's folders are relative to.
+    pub data: &'a Path,
+    /// Holds everything that the run leaves; an unfinished run there is continued.
+    pub run: &'a Path,
+    /// The whole recipe as text, with every default. A run goes on only with the same.
+    pub recipe: &'a str,
+    /// Ends the run after the step under way, with a checkpoint, once it is set.
+    pub stop: &'a AtomicBool,
+    /// Is told what happens.
+    pub watch: &'a mut dyn FnMut(&Event),
+}
 
-/// What a finished run gives.
+/// What a run gives.
 #[derive(Debug)]
 pub struct Outcome {
     /// The weights after the last step.
     pub weights: Weights,
-    /// Their validation.
+    /// Their validation; empty where the run was stopped.
     pub scores: Vec<Score>,
-    /// Time spent in this process.
+    /// Steps that were made, in all processes.
+    pub n_done: usize,
+    /// Whether those are all.
+    pub is_complete: bool,
+    /// Time that it took, in all processes.
     pub elapsed: Duration,
+    /// SHA-256 over the data: names, sizes and first bytes.
+    pub data_sha256: String,
 }
 
-/// Trains `recipe` in the folder `run`, which holds the journal and the checkpoint afterwards. An
-/// existing checkpoint is continued.
+/// A run under way.
+struct Run<'a, 'b> {
+    plan: &'a Plan,
+    session: &'a mut Session<'b>,
+    sets: Sets,
+    journal: Journal,
+    best: f64,
+    start: Instant,
+}
+
+/// Trains `recipe` as planned.
 ///
 /// # Errors
-/// Data cannot be read, the loss becomes non-finite, or the folder cannot be written.
+/// The plan or the data make no sense, the folder holds another run, the loss becomes non-finite, or a file
+/// cannot be read or written.
 pub fn run(
     recipe: &mut dyn Recipe,
-    config: &RunConfig,
-    data_root: &Path,
-    run: &Path,
-    device: &Device,
+    plan: &Plan,
+    session: &mut Session,
 ) -> Result<Outcome, TrainError> {
-    fs::create_dir_all(run).map_err(|e| TrainError::io(run, e))?;
-    let data = Data::load(&config.data, data_root, config.crop_px)?;
-    let start = Instant::now();
-    let first_step = resume(recipe, run)?;
-    let batch_device = device.clone().autodiff();
-    let mut scores = Vec::new();
-    for step in first_step..config.n_steps {
-        let batch = data.batch(config, step, &batch_device);
-        let terms = with_precision(config.precision.into(), || recipe.step(batch))
-            .map_err(|source| TrainError::Step { step, source })?;
+    plan.check()?;
+    let sets = Sets::open(&plan.validation, session.data)?;
+    let data = Data::open(recipe.needs(), &plan.data, &plan.run, session.data)?;
+    let data_sha256 = data.fingerprint(session.data)?;
+    settle(session.run, session.recipe, &data_sha256)?;
+    let first = resume(recipe, session.run)?;
+    let journal = Journal::open(session.run, first)?;
+    let n_photographs = data.n_photographs();
+    let n_steps = plan.run.n_steps;
+    (session.watch)(&Event::Started { n_done: first, n_steps, n_photographs: &n_photographs });
+    let best = journal.best()?;
+    let mut run = Run { plan, session, sets, journal, best, start: Instant::now() };
+    let n_batches = plan.run.n_accumulated as u64;
+    let span = Span {
+        first: first as u64 * n_batches,
+        end: n_steps as u64 * n_batches,
+        n_workers: plan.run.n_workers,
+    };
+    let ended = load_ahead(&data, span, |next| run.steps(recipe, first, next));
+    let (n_done, scores) = ended?;
+    let elapsed = run.journal.time(run.start.elapsed())?;
+    let weights = recipe.weights();
+    let is_complete = n_done == n_steps;
+    Ok(Outcome { weights, scores, n_done, is_complete, elapsed, data_sha256 })
+}
+
+impl Run<'_, '_> {
+    fn steps(
+        &mut self,
+        recipe: &mut dyn Recipe,
+        first: usize,
+        next: &mut dyn FnMut() -> Result<Loaded, TrainError>,
+    ) -> Result<(usize, Vec<Score>), TrainError> {
+        let config = &self.plan.run;
+        let mut scores = Vec::new();
+        for step in first..config.n_steps {
+            let n_done = step + 1;
+            let terms = self.step(recipe, step, next)?;
+            if n_done % config.journal_every == 0 {
+                self.journal.terms(n_done, &terms)?;
+            }
+            let is_last = n_done == config.n_steps;
+            let every = self.plan.validation.every;
+            if is_last || (every > 0 && n_done % every == 0) {
+                scores = self.validate(recipe, n_done)?;
+            }
+            let is_stopped = self.session.stop.load(Ordering::Relaxed) && !is_last;
+            if is_last || is_stopped || n_done % config.checkpoint_every == 0 {
+                self.save(recipe, n_done)?;
+            }
+            if is_stopped {
+                (self.session.watch)(&Event::Interrupted { n_done });
+                return Ok((n_done, Vec::new()));
+            }
+        }
+        Ok((config.n_steps, scores))
+    }
+
+    fn step(
+        &mut self,
+        recipe: &mut dyn Recipe,
+        step: usize,
+        next: &mut dyn FnMut() -> Result<Loaded, TrainError>,
+    ) -> Result<Vec<TermValue>, TrainError> {
+        let device = self.plan.run.training_device();
+        let (mut batches, mut photographs) = (Vec::new(), Vec::new());
+        for _ in 0..self.plan.run.n_accumulated {
+            let mut loaded = next()?;
+            photographs.append(&mut loaded.photographs);
+            batches.push(loaded.into_batch(&device));
+        }
+        let n_photographs = photographs.len();
+        let terms = with_precision(self.plan.run.precision.into(), || recipe.step(batches));
         let n_done = step + 1;
-        if n_done % JOURNAL_EVERY == 0 {
-            journal_terms(run, n_done, &terms, start.elapsed())?;
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(RecipeError::NonFinite { term, value }) => {
+                self.save(recipe, step)?;
+                return Err(TrainError::NonFinite { step: n_done, term, value, photographs });
+            }
+            Err(source) => return Err(TrainError::Step { step: n_done, source }),
+        };
+        let elapsed = self.start.elapsed();
+        (self.session.watch)(&Event::Step { n_done, terms: &terms, n_photographs, elapsed });
+        Ok(terms)
+    }
+
+    fn validate(&mut self, recipe: &dyn Recipe, n_done: usize) -> Result<Vec<Score>, TrainError> {
+        let (scores, samples) = self.sets.validate(&recipe.trained(), n_done)?;
+        let chosen_by = chosen_by(&scores);
+        let mut files = Vec::new();
+        for sample in &samples {
+            let path = self.session.run.join(&sample.file);
+            let folder = path.parent().unwrap_or(self.session.run);
+            fs::create_dir_all(folder).map_err(|error| TrainError::io(folder, error))?;
+            checkpoint::write(&path, &sample.png)?;
+            files.push(path);
         }
-        if n_done % config.validate_every == 0 || n_done == config.n_steps {
-            scores = validate_all(recipe, config, data_root, device)?;
-            journal_scores(run, n_done, &scores)?;
+        self.journal.validation(n_done, &scores, chosen_by, &samples)?;
+        (self.session.watch)(&Event::Validated { n_done, scores: &scores, samples: &files });
+        if let Some(score) = chosen_by.filter(|score| *score > self.best) {
+            self.best = score;
+            let path = self.session.run.join("best.safetensors");
+            let mut weights = recipe.weights();
+            weights.header.insert("step".to_owned(), n_done.to_string());
+            checkpoint::write(&path, &to_safetensors(&weights))?;
+            (self.session.watch)(&Event::Best { n_done, path: &path, score });
         }
-        if n_done % config.checkpoint_every == 0 || n_done == config.n_steps {
-            save(recipe, n_done, run)?;
+        Ok(scores)
+    }
+
+    fn save(&mut self, recipe: &dyn Recipe, n_done: usize) -> Result<(), TrainError> {
+        let folder = checkpoints(self.session.run);
+        let n_kept = self.plan.run.n_checkpoints;
+        let path = checkpoint::save(&folder, n_done, &recipe.checkpoint(), n_kept)?;
+        self.journal.time(self.start.elapsed())?;
+        (self.session.watch)(&Event::Saved { n_done, path: &path });
+        Ok(())
+    }
+}
+
+/// The one number that weights are chosen by: the mean over the sets of PSNR, or of mean IoU.
+fn chosen_by(scores: &[Score]) -> Option<f64> {
+    let values = scores.iter().filter(|score| score.metric != "ssim").map(|score| score.value);
+    let values: Vec<f64> = values.collect();
+    let is_any = !values.is_empty();
+    is_any.then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Makes the folder that of this run, or sees that it is.
+fn settle(run: &Path, recipe: &str, data_sha256: &str) -> Result<(), TrainError> {
+    fs::create_dir_all(run).map_err(|error| TrainError::io(run, error))?;
+    let version = env!("CARGO_PKG_VERSION");
+    let origin = json!({ "tapetum_version": version, "data_sha256": data_sha256 });
+    let origin = format!("{origin}\n");
+    for (name, what, content) in [
+        ("recipe.toml", "recipe", recipe),
+        ("origin.json", "program or other data", origin.as_str()),
+    ] {
+        let path = run.join(name);
+        match fs::read_to_string(&path) {
+            Ok(found) if found == content => {}
+            Ok(found) => {
+                let line = first_difference(content, &found);
+                let detail = format!(
+                    "expected an empty folder or the run of this recipe, found the run of another {what}: {line}"
+                );
+                return Err(TrainError::OtherRun { run: run.to_owned(), detail });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                checkpoint::write(&path, content.as_bytes())?;
+            }
+            Err(error) => return Err(TrainError::io(&path, error)),
         }
     }
-    Ok(Outcome { weights: recipe.weights(), scores, elapsed: start.elapsed() })
-}
-
-/// Restores the checkpoint of `run` if there is one; returns the next step.
-fn resume(recipe: &mut dyn Recipe, run: &Path) -> Result<usize, TrainError> {
-    let path = run.join("checkpoint");
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        Err(e) => return Err(TrainError::io(&path, e)),
-    };
-    let (step, state) = bytes
-        .split_first_chunk::<8>()
-        .ok_or_else(|| TrainError::data(&path, "the checkpoint is cut short"))?;
-    let step = u64::from_le_bytes(*step) as usize;
-    recipe.restore(state).map_err(|source| TrainError::Step { step, source })?;
-    Ok(step)
-}
-
-fn save(recipe: &dyn Recipe, step: usize, run: &Path) -> Result<(), TrainError> {
-    let bytes = [&(step as u64).to_le_bytes(), recipe.checkpoint().as_slice()].concat();
-    files::write(&run.join("checkpoint"), &bytes)
-}
-
-fn validate_all(
-    recipe: &dyn Recipe,
-    config: &RunConfig,
-    data_root: &Path,
-    device: &Device,
-) -> Result<Vec<Score>, TrainError> {
-    let network = recipe.network();
-    let score = |set: &std::path::PathBuf| {
-        validate(&*network, &data_root.join(set), &set.display().to_string(), device)
-    };
-    config.validation.pairs.iter().map(score).collect()
-}
-
-fn journal_terms(
-    run: &Path,
-    step: usize,
-    terms: &[TermValue],
-    elapsed: Duration,
-) -> Result<(), TrainError> {
-    let terms: serde_json::Map<_, _> =
-        terms.iter().map(|term| (term.name.to_owned(), json!(term.value))).collect();
-    journal(run, &json!({ "step": step, "terms": terms, "seconds": elapsed.as_secs_f64() }))
-}
-
-fn journal_scores(run: &Path, step: usize, scores: &[Score]) -> Result<(), TrainError> {
-    let scores: serde_json::Map<_, _> =
-        scores.iter().map(|score| (score.set.clone(), json!(score.psnr_db))).collect();
-    journal(run, &json!({ "step": step, "psnr_db": scores }))
-}
-
-/// Appends one line to `journal.jsonl` and shows it.
-fn journal(run: &Path, line: &serde_json::Value) -> Result<(), TrainError> {
-    let path = run.join("journal.jsonl");
-    let append = || {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        writeln!(file, "{line}")
-    };
-    append().map_err(|e| TrainError::io(&path, e))?;
-    eprintln!("{line}");
     Ok(())
+}
+
+/// The first lines that differ.
+fn first_difference(wanted: &str, found: &str) -> String {
+    let mut lines = found.lines().zip(wanted.lines()).filter(|(found, wanted)| found != wanted);
+    lines.next().map_or_else(
+        || "one is longer".to_owned(),
+        |(found, wanted)| format!("'{found}' instead of '{wanted}'"),
+    )
+}
+
+/// Restores the newest checkpoint if there is one; returns the steps that were made.
+fn resume(recipe: &mut dyn Recipe, run: &Path) -> Result<usize, TrainError> {
+    let Some((path, n_done, state)) = checkpoint::newest(&checkpoints(run))? else { return Ok(0) };
+    let restored = recipe.restore(&state);
+    restored.map_err(|error| TrainError::data(&path, error.to_string()))?;
+    Ok(n_done)
+}
+
+fn checkpoints(run: &Path) -> PathBuf {
+    run.join("checkpoints")
 }

@@ -11,7 +11,8 @@ pub use tapetum_evaluate::{
 use tapetum_image::{Image, Limits, Srgb};
 use tapetum_methods::segmentation::{
     self,
-    weights::{ESPNET_CAMVID, ESPNET_CITYSCAPES, read_espnet},
+    labelled_data::{CAMVID, CITYSCAPES, LabelledData},
+    weights::{ESPNET_CAMVID, ESPNET_CITYSCAPES, read_deeplab, read_espnet},
 };
 pub use tapetum_metrics::learned::Fid;
 pub use tapetum_metrics::{
@@ -108,7 +109,8 @@ pub type Predict = Box<dyn Fn(&Image<Srgb>) -> Vec<u8> + Sync>;
 const VOID: &str = "void";
 
 /// Networks that name the class of each pixel, by the names that users give.
-pub const SEGMENTERS: [&str; 2] = ["espnet-camvid", "espnet-cityscapes"];
+pub const SEGMENTERS: [&str; 4] =
+    ["espnet-camvid", "espnet-cityscapes", "deeplab-camvid", "deeplab-cityscapes"];
 
 /// A segmenter by one of [`SEGMENTERS`] from its weights: how many classes it knows and how many of them are
 /// not void, and the function.
@@ -130,12 +132,19 @@ pub(crate) fn read_segmenter(
     name: &str,
     weights: &Weights,
 ) -> Result<Box<dyn segmentation::Segmenter>, WeightsError> {
-    let release = match name {
-        "espnet-camvid" => &ESPNET_CAMVID,
-        "espnet-cityscapes" => &ESPNET_CITYSCAPES,
-        other => panic!("{other} is no segmenter"),
+    let device = Device::flex();
+    let espnet = |release| Ok(Box::new(read_espnet(weights, release, &device)?) as Box<_>);
+    let deeplab = |data: &LabelledData| {
+        let classes = data.classes_without_void();
+        Ok(Box::new(read_deeplab(weights, classes, &device)?) as Box<_>)
     };
-    Ok(Box::new(read_espnet(weights, release, &Device::flex())?))
+    match name {
+        "espnet-camvid" => espnet(&ESPNET_CAMVID),
+        "espnet-cityscapes" => espnet(&ESPNET_CITYSCAPES),
+        "deeplab-camvid" => deeplab(&CAMVID),
+        "deeplab-cityscapes" => deeplab(&CITYSCAPES),
+        other => panic!("{other} is no segmenter"),
+    }
 }
 
 /// The Fréchet distance with clean-fid's resizing, from Inception's weights.

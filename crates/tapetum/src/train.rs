@@ -3,47 +3,69 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
 };
 
 use serde::{Deserialize, Serialize};
-use tapetum_methods::scl_lle::{self, helpers::Helpers};
+use tapetum_methods::{
+    scl_lle::{self, helpers::Helpers},
+    segmentation::{
+        self,
+        labelled_data::{CAMVID, CITYSCAPES, LabelledData},
+    },
+};
 use tapetum_nn::{
     Weights, WeightsError,
     backbones::{Vgg16, Vgg16Pooling},
     prelude::Device,
     recipe::Recipe,
 };
-use tapetum_train::{RunConfig, TrainError};
+use tapetum_train::{Plan, RunConfig, Session, TrainError, ValidationConfig};
 use thiserror::Error;
 
-pub use tapetum_train::{Outcome, Score};
+pub use tapetum_nn::recipe::TermValue;
+pub use tapetum_train::{Event, Outcome, PartConfig, Score};
 
 use crate::evaluate::{SEGMENTERS, read_segmenter};
 
-/// A recipe file: a run, and what the method itself takes.
+/// The key of the recipe that another one stands on.
+const BASE: &str = "base";
+
+/// A recipe file: a run, and what the method itself takes. Exactly one method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecipeFile {
-    /// Data, length and seed of the run.
+    /// Length, seed and machine of the run.
     pub run: RunConfig,
+    /// Photographs to learn from.
+    pub data: std::collections::BTreeMap<String, PartConfig>,
+    /// What to measure and to look at on the way.
+    #[serde(default)]
+    pub validation: ValidationConfig,
     /// Frozen networks that terms of the loss look through.
     #[serde(default)]
     pub helpers: HelperFiles,
-    /// The method and its settings; exactly one.
-    #[serde(flatten)]
-    pub method: MethodRecipe,
+    /// SCL-LLE, with what differs from its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scl_lle: Option<scl_lle::training::TrainingConfig>,
+    /// DeepLabv3+, a segmenter that other recipes look through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deeplab: Option<segmentation::training::TrainingConfig>,
 }
 
 /// Files of frozen networks, relative to the data.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HelperFiles {
-    /// VGG-16 with torchvision's names and values.
+    /// VGG-16 with torchvision's names and values, or HED's; see the key `vgg_input` of the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vgg16: Option<PathBuf>,
     /// A network that names the class of each pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segmenter: Option<SegmenterFile>,
+    /// MobileNetV2 trained on ImageNet, from which DeepLabv3+ starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<PathBuf>,
 }
 
 /// A segmenter and its weights.
@@ -56,18 +78,24 @@ pub struct SegmenterFile {
     pub weights: PathBuf,
 }
 
-/// The method to train, with what differs from its defaults.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MethodRecipe {
-    /// SCL-LLE.
-    SclLle(scl_lle::training::TrainingConfig),
+/// Where a recipe is trained, and who watches.
+pub struct Training<'a> {
+    /// What the recipe's folders are relative to.
+    pub data: &'a Path,
+    /// Holds everything that the run leaves; an unfinished run there is continued.
+    pub run: &'a Path,
+    /// Further lines for the header of the weights.
+    pub notes: &'a [(String, String)],
+    /// Ends the run after the step under way, with a checkpoint, once it is set.
+    pub stop: &'a AtomicBool,
+    /// Is told what happens.
+    pub watch: &'a mut dyn FnMut(&Event),
 }
 
 /// Why a recipe was not trained.
 #[derive(Debug, Error)]
 pub enum RecipeFileError {
-    /// The recipe cannot be read.
+    /// The recipe, or a file that it names, cannot be read.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
@@ -82,10 +110,35 @@ pub enum RecipeFileError {
         path: PathBuf,
         /// Line, and what was expected there.
         source: Box<toml::de::Error>,
+        /// The key that may have been meant.
+        suggestion: Option<String>,
+    },
+    /// What a recipe stands on is no recipe that stands alone.
+    #[error("{}: expected base to name a recipe without a base of its own", .0.display())]
+    Base(PathBuf),
+    /// A setting that is none.
+    #[error("expected KEY=VALUE with a key such as run.seed, found '{0}'")]
+    Setting(String),
+    /// The recipe names no method, or several.
+    #[error("{}: expected one method, as a table such as [scl-lle], found {found}", path.display())]
+    Method {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        found: usize,
     },
     /// A term of the loss needs a network that the recipe does not name.
     #[error("{0}; name its file under [helpers]")]
     Helper(#[from] scl_lle::helpers::HelperError),
+    /// The labels are those of no data set that is known.
+    #[error("deeplab.n_classes: expected 11 (CamVid) or 19 (Cityscapes), found {found}")]
+    Classes {
+        /// Classes of the recipe.
+        found: usize,
+    },
+    /// The network cannot start from what the recipe names.
+    #[error(transparent)]
+    Start(#[from] segmentation::training::StartError),
     /// The recipe names a segmenter that there is not.
     #[error("no segmenter is called '{name}', there are: {}", SEGMENTERS.join(", "))]
     Segmenter {
@@ -105,54 +158,127 @@ pub enum RecipeFileError {
     Train(#[from] TrainError),
 }
 
-/// Trains the recipe at `path` on the data below `data_root`, in the folder `run`; continues the run
-/// that is there. The weights carry the recipe, the seed and `notes` in their header.
-///
-/// # Errors
-/// The recipe has an unknown key or a wrong value, or the run fails.
-pub fn train(
-    path: &Path,
-    data_root: &Path,
-    run: &Path,
-    notes: &[(String, String)],
-) -> Result<Outcome, RecipeFileError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| RecipeFileError::Io { path: path.to_owned(), source })?;
-    let recipe: RecipeFile = toml::from_str(&text).map_err(|source| RecipeFileError::Syntax {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })?;
-    let device = Device::flex();
-    let RecipeFile { run: config, helpers, method } = &recipe;
-    let mut training: Box<dyn Recipe> = match method {
-        MethodRecipe::SclLle(settings) => Box::new(scl_lle::training::Training::new(
-            settings.clone(),
-            helpers.open(data_root, &device)?,
-            config.n_steps,
-            config.seed,
-            &device,
-        )?),
-    };
-    let mut outcome = tapetum_train::run(&mut *training, config, data_root, run, &device)?;
-    let fixed = [
-        ("method", "scl-lle".to_owned()),
-        ("recipe", text.clone()),
-        ("seed", config.seed.to_string()),
-        ("tapetum_version", env!("CARGO_PKG_VERSION").to_owned()),
-    ];
-    let header = &mut outcome.weights.header;
-    header.extend(fixed.map(|(key, value)| (key.to_owned(), value)));
-    header.extend(notes.iter().cloned());
-    let hash = outcome.weights.content_hash();
-    outcome.weights.header.insert("content_sha256".to_owned(), hash);
-    Ok(outcome)
+impl RecipeFileError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Syntax { suggestion, .. } => {
+                suggestion.as_ref().map(|key| format!("did you mean '{key}'?"))
+            }
+            Self::Train(error) => Some(error.hint().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl RecipeFile {
+    /// Reads a recipe and changes it: each setting is a key with dots and a value as in TOML, where text
+    /// needs no quotes. A recipe that says `base = "FILE"` is that other recipe, beside it, with what it says
+    /// itself in place of the same keys there.
+    ///
+    /// # Errors
+    /// A file cannot be read, a key is unknown or a value of the wrong kind, or there is not one method.
+    pub fn read(path: &Path, settings: &[String]) -> Result<Self, RecipeFileError> {
+        let text = read_text(path)?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|e| syntax(path, e))?;
+        let recipe: Self = if settings.is_empty() && !table.contains_key(BASE) {
+            // From the text, so that errors show the line.
+            toml::from_str(&text).map_err(|e| syntax(path, e))?
+        } else {
+            if let Some(base) = table.remove(BASE) {
+                let base = base.as_str().ok_or_else(|| RecipeFileError::Base(path.to_owned()))?;
+                let base = path.with_file_name(base);
+                let below = toml::from_str(&read_text(&base)?).map_err(|e| syntax(&base, e))?;
+                let above = std::mem::replace(&mut table, below);
+                if table.contains_key(BASE) {
+                    return Err(RecipeFileError::Base(base));
+                }
+                lay_over(&mut table, above);
+            }
+            for setting in settings {
+                set(&mut table, setting)
+                    .ok_or_else(|| RecipeFileError::Setting(setting.clone()))?;
+            }
+            table.try_into().map_err(|e| syntax(path, e))?
+        };
+        let found = usize::from(recipe.scl_lle.is_some()) + usize::from(recipe.deeplab.is_some());
+        if found != 1 {
+            return Err(RecipeFileError::Method { path: path.to_owned(), found });
+        }
+        Ok(recipe)
+    }
+
+    /// The whole recipe with every default, as it can be read again.
+    pub fn text(&self) -> String {
+        toml::to_string(self).expect("a recipe is text, numbers and tables")
+    }
+
+    /// Trains the recipe. The weights carry the recipe, the seed, a hash of the data and the notes in their
+    /// header.
+    ///
+    /// # Errors
+    /// A file of a helper cannot be read, or the run fails.
+    pub fn train(&self, training: &mut Training) -> Result<Outcome, RecipeFileError> {
+        let plan = Plan {
+            run: self.run.clone(),
+            data: self.data.clone(),
+            validation: self.validation.clone(),
+        };
+        let (mut recipe, method) = self.open(training.data)?;
+        let text = self.text();
+        let mut session = Session {
+            data: training.data,
+            run: training.run,
+            recipe: &text,
+            stop: training.stop,
+            watch: training.watch,
+        };
+        let mut outcome = tapetum_train::run(&mut *recipe, &plan, &mut session)?;
+        let fixed = [
+            ("method", method.to_owned()),
+            ("recipe", text.clone()),
+            ("seed", self.run.seed.to_string()),
+            ("data_sha256", outcome.data_sha256.clone()),
+            ("tapetum_version", env!("CARGO_PKG_VERSION").to_owned()),
+        ];
+        let header = &mut outcome.weights.header;
+        header.extend(fixed.map(|(key, value)| (key.to_owned(), value)));
+        header.extend(training.notes.iter().cloned());
+        let hash = outcome.weights.content_hash();
+        outcome.weights.header.insert("content_sha256".to_owned(), hash);
+        Ok(outcome)
+    }
+
+    /// The method's strategy, at its first step, and the method's name.
+    fn open(&self, root: &Path) -> Result<(Box<dyn Recipe>, &'static str), RecipeFileError> {
+        let RunConfig { n_steps, seed, .. } = self.run;
+        let device = self.run.training_device();
+        if let Some(config) = &self.scl_lle {
+            let helpers = self.helpers.open(root)?;
+            let config = config.clone();
+            let training =
+                scl_lle::training::Training::new(config, helpers, n_steps, seed, &device)?;
+            return Ok((Box::new(training), scl_lle::CARD.name));
+        }
+        let config = self.deeplab.clone().expect("a recipe that was read has a method");
+        let known = [&CAMVID, &CITYSCAPES].map(LabelledData::classes_without_void);
+        let classes = known.into_iter().find(|classes| classes.len() == config.n_classes);
+        let classes = classes.ok_or(RecipeFileError::Classes { found: config.n_classes })?;
+        let path = self.helpers.classifier.as_ref().map(|file| root.join(file));
+        let classifier = path.as_deref().map(read_weights).transpose()?;
+        let start = segmentation::training::Start { classes, classifier: classifier.as_ref() };
+        let training =
+            segmentation::training::Training::new(config, start, n_steps, seed, &device)?;
+        Ok((Box::new(training), "deeplab"))
+    }
 }
 
 impl HelperFiles {
-    fn open(&self, root: &Path, device: &Device) -> Result<Helpers, RecipeFileError> {
+    fn open(&self, root: &Path) -> Result<Helpers, RecipeFileError> {
+        let device = Device::flex();
         let vgg = self.vgg16.as_ref().map(|file| {
             let path = root.join(file);
-            let read = |weights: &Weights| Vgg16::read(weights, Vgg16Pooling::Max, device);
+            let read = |weights: &Weights| Vgg16::read(weights, Vgg16Pooling::Max, &device);
             read(&read_weights(&path)?).map_err(|source| RecipeFileError::Weights { path, source })
         });
         let segmenter = self.segmenter.as_ref().map(|file| {
@@ -174,28 +300,92 @@ fn read_weights(path: &Path) -> Result<Weights, RecipeFileError> {
         .map_err(|source| RecipeFileError::Weights { path: path.to_owned(), source })
 }
 
+fn read_text(path: &Path) -> Result<String, RecipeFileError> {
+    fs::read_to_string(path).map_err(|source| RecipeFileError::Io { path: path.to_owned(), source })
+}
+
+fn syntax(path: &Path, source: toml::de::Error) -> RecipeFileError {
+    let suggestion = suggestion(source.message());
+    RecipeFileError::Syntax { path: path.to_owned(), source: Box::new(source), suggestion }
+}
+
+/// Puts the keys of one table over those of another, table by table.
+fn lay_over(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+/// Sets `run.seed=3` in a table; `None` where that is no setting.
+fn set(table: &mut toml::Table, setting: &str) -> Option<()> {
+    let (key, text) = setting.split_once('=')?;
+    let (path, last) = match key.trim().rsplit_once('.') {
+        Some((path, last)) => (path.split('.').collect(), last),
+        None => (vec![], key.trim()),
+    };
+    let mut place = table;
+    for name in path {
+        let inner = place.entry(name).or_insert_with(|| toml::Table::new().into());
+        place = inner.as_table_mut()?;
+    }
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {text}"));
+    let value = parsed.ok().and_then(|mut parsed| parsed.remove("value"));
+    let value = value.unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    place.insert(last.to_owned(), value);
+    Some(())
+}
+
+/// The known key nearest to an unknown one, from what the reader of the file says: both stand in backticks,
+/// the unknown one first.
+fn suggestion(message: &str) -> Option<String> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next().filter(|_| message.starts_with("unknown"))?;
+    let rated = names.map(|name| (strsim::jaro_winkler(unknown, name), name));
+    let nearest = rated.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.filter(|(likeness, _)| *likeness > 0.8).map(|(_, name)| name.to_owned())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 
-    const RUN: &str = "[run]\nseed = 1\nn_steps = 1\nn_low = 1\nn_labelled = 0\ncrop_px = 16\nshuffle_channels = false\ncheckpoint_every = 1\nvalidate_every = 1\n\
-                       [run.data]\nlow = []\npositive = []\nnegative_under = []\nnegative_over = []\n\
-                       [run.validation]\npairs = []\n";
+    const RUN: &str = "[run]\nseed = 1\nn_steps = 1\n\
+                       [data.low]\nimages = [\"low\"]\nn = 1\nsize_px = 16\n";
+
+    fn read(text: &str, settings: &[&str]) -> Result<RecipeFile, RecipeFileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        fs::write(&path, text).unwrap();
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        RecipeFile::read(&path, &settings)
+    }
 
     /// What is wrong with a recipe, before any data is read.
     fn refused(rest: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("recipe.toml");
-        fs::write(&path, format!("{RUN}{rest}")).unwrap();
-        train(&path, folder.path(), &folder.path().join("run"), &[]).err().unwrap().to_string()
+        let (data, run) = (folder.path(), folder.path().join("run"));
+        let recipe = read(&format!("{RUN}{rest}"), &[]);
+        let result = recipe.and_then(|recipe| {
+            recipe.train(&mut Training {
+                data,
+                run: &run,
+                notes: &[],
+                stop: &AtomicBool::new(false),
+                watch: &mut |_| {},
+            })
+        });
+        result.err().unwrap().to_string()
     }
 
     #[test]
     fn a_term_without_its_network_says_where_to_name_it() {
-        let error = refused("[scl-lle]\nweight_style = 5.0\n");
+        let error = refused("[scl-lle]\nweight_segmentation = 0.0\n");
         assert!(error.contains("style") && error.contains("[helpers]"), "{error}");
-        let error = refused("[scl-lle]\nweight_segmentation = 1.0\n");
+        let error = refused("[scl-lle]\nweight_style = 0.0\nweight_features = 0.0\n");
         assert!(error.contains("segmentation") && error.contains("[helpers]"), "{error}");
     }
 
@@ -206,5 +396,75 @@ mod tests {
         let segmenter = "[helpers.segmenter]\nname = \"unet\"\nweights = \"x\"\n[scl-lle]\n";
         let error = refused(segmenter);
         assert!(error.contains("'unet'") && error.contains("espnet-camvid"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
+        let check = |text: &str, settings: &[&str], expected: &str| {
+            let error = read(text, settings).unwrap_err();
+            assert_eq!(error.hint().unwrap(), format!("did you mean '{expected}'?"), "{error}");
+        };
+        let whole = format!("{RUN}[scl-lle]\n");
+        check(&whole.replace("n_steps", "steps"), &[], "n_steps");
+        check(&whole.replace("size_px", "size"), &[], "size_px");
+        check(&format!("{RUN}[scl-le]\n"), &[], "scl-lle");
+        check(&format!("{whole}weight_stile = 1.0\n"), &[], "weight_style");
+        check(&whole, &["data.low.augment.geometri=flip"], "geometry");
+        check(&whole, &["data.low.augment.geometry=flop"], "flip");
+        let error = read(&whole.replace("seed", "zzz"), &[]).unwrap_err();
+        assert!(error.hint().is_none() && error.to_string().contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn settings_change_numbers_texts_and_lists() {
+        let settings = [
+            "run.seed=7",
+            "data.low.augment.geometry=dihedral",
+            "data.low.images=[\"a\", \"b\"]",
+            "scl-lle.learning_rate=1e-3",
+            "helpers.vgg16=vgg.safetensors",
+        ];
+        let recipe = read(&format!("{RUN}[scl-lle]\n"), &settings).unwrap();
+        assert_eq!(recipe.run.seed, 7);
+        assert_eq!(recipe.data["low"].images, [Path::new("a"), Path::new("b")]);
+        assert_eq!(recipe.helpers.vgg16, Some("vgg.safetensors".into()));
+        let error = read(RUN, &["run.seed"]).unwrap_err().to_string();
+        assert!(error.contains("'run.seed'"), "{error}");
+        assert!(read(&format!("{RUN}[scl-lle]\n"), &["run.seed=x"]).is_err());
+    }
+
+    #[test]
+    fn a_recipe_stands_on_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("base.toml"), format!("{RUN}[scl-lle]\nweight_style = 0.5\n")).unwrap();
+        let text = "base = \"base.toml\"\n[run]\nseed = 9\n[scl-lle]\nweight_color = 0.25\n";
+        fs::write(path("top.toml"), text).unwrap();
+        let recipe = RecipeFile::read(&path("top.toml"), &["run.n_steps=2".to_owned()]).unwrap();
+        assert_eq!((recipe.run.seed, recipe.run.n_steps), (9, 2));
+        let method = recipe.scl_lle.unwrap();
+        assert_eq!((method.weight_style, method.weight_color), (0.5, 0.25));
+        fs::write(path("higher.toml"), "base = \"top.toml\"\n").unwrap();
+        let error = RecipeFile::read(&path("higher.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("top.toml: expected base"), "{error}");
+        fs::write(path("lost.toml"), "base = \"nowhere.toml\"\n").unwrap();
+        let error = RecipeFile::read(&path("lost.toml"), &[]).unwrap_err().to_string();
+        assert!(error.contains("nowhere.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_printed_recipe_is_the_same_recipe() {
+        let recipe = read(&format!("{RUN}[scl-lle]\n"), &["run.precision=bf16"]).unwrap();
+        let again = read(&recipe.text(), &[]).unwrap();
+        assert_eq!(again, recipe);
+        assert_eq!(again.text(), recipe.text());
+        assert!(recipe.text().contains("precision = \"bf16\""), "{}", recipe.text());
+        assert!(recipe.text().contains("gradient_norm_max = 0.1\n"), "{}", recipe.text());
+    }
+
+    #[test]
+    fn a_recipe_without_a_method_is_refused() {
+        let error = read(RUN, &[]).unwrap_err().to_string();
+        assert!(error.contains("found 0"), "{error}");
     }
 }

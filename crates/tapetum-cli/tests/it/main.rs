@@ -21,4 +21,5 @@ mod resume;
 mod shorthand;
 #[cfg(unix)]
 mod system;
+mod train;
 mod usage;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod bands;
+mod batch_norm;
 mod comparison;
 mod conv;
 mod curves;

@@ -1,22 +1,27 @@
 //! What decides a training step: rates, the seven terms' weights, and where the authors' code differs.
 
 use serde::{Deserialize, Serialize};
+use tapetum_nn::training::{AdamOptions, AverageConfig, LearnerConfig, OptimizerConfig, Schedule};
 
-/// Everything that decides a training step. The numbers are the authors' (`train.py`, `Myloss.py`).
-///
-/// The default leaves out the three terms that need a network trained elsewhere;
-/// [`TrainingConfig::paper`] has all seven.
+/// Everything that decides a training step. The numbers are the authors' (`train.py`, `Myloss.py`); the
+/// default is [`TrainingConfig::paper`]. Three terms need a network trained elsewhere and are left out with a
+/// weight of 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Learning rate at the first step.
+    /// Learning rate that the schedule starts from.
     pub learning_rate: f64,
-    /// Learning rate at the last step, reached along half a cosine.
-    pub learning_rate_end: f64,
-    /// L2 penalty, added to the gradient.
-    pub weight_decay: f32,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Steps of a linear rise at the beginning.
+    pub warmup_steps: usize,
+    /// What makes steps of gradients.
+    pub optimizer: OptimizerConfig,
     /// Largest norm of the gradient of all parameters together.
     pub gradient_norm_max: f64,
+    /// A moving average of the weights, which users then get instead of the weights themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageConfig>,
     /// Weight of [`curve_smoothness`](super::losses::curve_smoothness).
     pub weight_smoothness: f64,
     /// Weight of [`color_constancy`](super::losses::color_constancy).
@@ -71,8 +76,11 @@ pub enum SegmentationGradient {
 pub enum VggInput {
     /// As they are, 0..1 (`Myloss.py`); the style margin is made for it.
     Unscaled,
-    /// Less ImageNet's mean, divided by its deviation, as the network was trained.
+    /// Less ImageNet's mean, divided by its deviation, as torchvision's network was trained.
     Normalized,
+    /// As Caffe's network was trained, blue first and 0..255 less its mean; the features are divided by 128,
+    /// which brings them to the size that the style margin is made for.
+    Caffe,
 }
 
 impl TrainingConfig {
@@ -80,9 +88,14 @@ impl TrainingConfig {
     pub fn paper() -> Self {
         Self {
             learning_rate: 1e-4,
-            learning_rate_end: 1e-4,
-            weight_decay: 1e-4,
+            schedule: Schedule::default(),
+            warmup_steps: 0,
+            optimizer: OptimizerConfig::Adam(AdamOptions {
+                weight_decay: 1e-4,
+                ..AdamOptions::default()
+            }),
             gradient_norm_max: 0.1,
+            average: None,
             weight_smoothness: 200.0,
             weight_color: 8.0,
             weight_brightness: 10.0,
@@ -99,6 +112,18 @@ impl TrainingConfig {
         }
     }
 
+    /// What of it concerns the optimiser.
+    pub(super) fn learner(&self) -> LearnerConfig {
+        LearnerConfig {
+            learning_rate: self.learning_rate,
+            optimizer: self.optimizer,
+            schedule: self.schedule.clone(),
+            warmup_steps: self.warmup_steps,
+            gradient_norm_max: Some(self.gradient_norm_max),
+            average: self.average,
+        }
+    }
+
     /// What the authors' code computes on batches of two.
     pub fn released() -> Self {
         Self {
@@ -109,16 +134,8 @@ impl TrainingConfig {
     }
 }
 
-/// [`TrainingConfig::paper`] without the terms that need a network trained elsewhere, on CamVid's 11
-/// classes.
 impl Default for TrainingConfig {
     fn default() -> Self {
-        Self {
-            weight_style: 0.0,
-            weight_features: 0.0,
-            weight_segmentation: 0.0,
-            n_classes: 11,
-            ..Self::paper()
-        }
+        Self::paper()
     }
 }

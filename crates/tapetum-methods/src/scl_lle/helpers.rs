@@ -9,6 +9,9 @@ use thiserror::Error;
 use super::config::{TrainingConfig, VggInput};
 use crate::segmentation::Segmenter;
 
+/// What the features of [`VggInput::Caffe`] are divided by.
+const CAFFE_FEATURE_SCALE: f32 = 128.0;
+
 /// Frozen networks that teach; they are given as they are and never change.
 #[derive(Default)]
 pub struct Helpers {
@@ -77,9 +80,13 @@ pub(super) fn features(
     image: Tensor<4>,
     stages: &[Vgg16Stage],
 ) -> Vec<Tensor<4>> {
-    let image = match input {
-        VggInput::Unscaled => image,
-        VggInput::Normalized => InputScale::TORCHVISION.apply(image),
-    };
-    vgg.features(image, stages)
+    let features = |image| vgg.features(image, stages);
+    match input {
+        VggInput::Unscaled => features(image),
+        VggInput::Normalized => features(InputScale::TORCHVISION.apply(image)),
+        VggInput::Caffe => {
+            let features = features(InputScale::CAFFE.apply(image));
+            features.into_iter().map(|feature| feature / CAFFE_FEATURE_SCALE).collect()
+        }
+    }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Int;
 use tapetum_nn::{
     backbones::{Vgg16, Vgg16Stage},
     prelude::{Tensor, ops},
-    recipe::Batch,
+    recipe::{Batch, RecipeError},
 };
 
 use super::{
@@ -28,26 +28,60 @@ pub(super) struct Term {
     pub(super) loss: Tensor<1>,
 }
 
+/// What a step looks at. Labelled photographs take part in every term; they stand first in `low`.
+pub(super) struct Views {
+    low: Tensor<4>,
+    labels: Option<Tensor<3, Int>>,
+    positive: Tensor<4>,
+    negative: Tensor<4>,
+}
+
+impl Views {
+    /// # Errors
+    /// There is no dark photograph, or not as many positives and negatives as those.
+    pub(super) fn of(mut batch: Batch) -> Result<Self, RecipeError> {
+        let data = |message: String| RecipeError::Data(message);
+        let joined = |parts: Vec<Tensor<4>>| {
+            let is_any = !parts.is_empty();
+            is_any.then(|| Tensor::cat(parts, 0))
+        };
+        let (images, labels) = batch.labelled("labelled").unzip();
+        let low = joined(images.into_iter().chain(batch.images("low")).collect());
+        let low = low.ok_or_else(|| data("expected [data.low] or [data.labelled]".to_owned()))?;
+        let negatives = ["negative_under", "negative_over"];
+        let negatives: Vec<_> = negatives.iter().filter_map(|name| batch.images(name)).collect();
+        let images = [("positive", batch.images("positive")), ("negative", joined(negatives))];
+        let [positive, negative] = images.map(|(name, images)| {
+            let images = images.ok_or_else(|| data(format!("expected {name} photographs")))?;
+            if images.dims() == low.dims() {
+                return Ok(images);
+            }
+            let [found, expected] = [images.dims(), low.dims()]
+                .map(|[n, _, height, width]| format!("{n} of {width}x{height}"));
+            Err(data(format!(
+                "expected as many {name} photographs as dark ones, {expected}, found {found}"
+            )))
+        });
+        Ok(Self { positive: positive?, negative: negative?, low, labels })
+    }
+}
+
 /// All terms. Those that need a helper are left out where their weight is 0, and those of labels where the
 /// batch has none.
 pub(super) fn terms(
     config: &TrainingConfig,
     helpers: &Helpers,
     network: &CurveNetwork,
-    batch: Batch,
+    views: Views,
 ) -> Vec<Term> {
-    // Labelled images take part in every term; they stand first in the batch.
-    let (low, labels) = match batch.labelled {
-        Some((images, labels)) => (Tensor::cat(vec![images, batch.low], 0), Some(labels)),
-        None => (batch.low, None),
-    };
+    let Views { low, labels, positive, negative } = views;
     let raw_curve_maps = network.raw_curve_maps(low.clone());
     let curve_maps = ops::activate(raw_curve_maps.clone(), ops::Activation::Tanh);
     let enhanced = ops::apply_curves(low.clone(), raw_curve_maps);
     let contrast = losses::brightness_contrast(
         enhanced.clone(),
-        batch.positive.clone(),
-        batch.negative.clone(),
+        positive.clone(),
+        negative.clone(),
         config.brightness_margin,
     );
     let term = |name, weight, loss| Term { name, weight, loss };
@@ -57,7 +91,7 @@ pub(super) fn terms(
         term("brightness", config.weight_brightness, contrast),
     ];
     if let Some(vgg) = &helpers.vgg {
-        let others = Others { low, positive: batch.positive, negative: batch.negative };
+        let others = Others { low, positive, negative };
         terms.extend(feature_terms(config, vgg, enhanced.clone(), others));
     }
     if let Some(labels) = labels {

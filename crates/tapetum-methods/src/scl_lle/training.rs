@@ -1,22 +1,20 @@
 //! Training SCL-LLE: a step of the optimiser, and its state.
 
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, decay::WeightDecayConfig};
-use burn::tensor::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 use tapetum_nn::{
-    Weights, gradients,
+    Weights,
     layers::InitialWeights,
     prelude::*,
-    recipe::{Batch, Recipe, RecipeError, TermValue},
-    weights::{from_safetensors, to_safetensors},
+    recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
+    training::Learner,
 };
 
 use super::{
     helpers::{HelperError, Helpers},
     network::CurveNetwork,
-    terms::terms,
+    terms::{Term, Views, terms},
     weights,
 };
 
@@ -25,20 +23,24 @@ pub use super::config::{ClassBrightness, SegmentationGradient, TrainingConfig, V
 /// Standard deviation of the initial convolution weights (authors' `train.py`, `weights_init`).
 const INITIAL_DEVIATION: f32 = 0.02;
 
+/// What SCL-LLE learns from: dark photographs, with labels or without, and as many well-lit and badly lit ones.
+const NEEDS: &[Need] = &[
+    Need { name: "low", form: Form::Images, is_required: false },
+    Need { name: "labelled", form: Form::Labelled, is_required: false },
+    Need { name: "positive", form: Form::Images, is_required: true },
+    Need { name: "negative_under", form: Form::Images, is_required: true },
+    Need { name: "negative_over", form: Form::Images, is_required: false },
+];
+
 /// The network in training, with its optimiser.
 pub struct Training {
     config: TrainingConfig,
     helpers: Helpers,
-    network: CurveNetwork,
-    optimizer: ModuleOptimizer,
-    step: usize,
-    n_steps: usize,
-    device: Device,
+    learner: Learner<CurveNetwork>,
 }
 
 impl Training {
-    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, which is that
-    /// of the helpers too.
+    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with gradients.
     ///
     /// # Errors
     /// A term has a weight and not its helper, or the segmenter has fewer classes than the labels.
@@ -50,89 +52,65 @@ impl Training {
         device: &Device,
     ) -> Result<Self, HelperError> {
         helpers.check(&config)?;
-        let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let network = CurveNetwork::new(|shape| initial_weights(shape, &mut random), &device);
-        let optimizer = AdamConfig::new()
-            .with_epsilon(1e-8)
-            .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
-            .init();
-        Ok(Self { config, helpers, network, optimizer, step: 0, n_steps, device })
+        let network = CurveNetwork::new(|shape| initial_weights(shape, &mut random), device);
+        let learner = Learner::new(network, config.learner(), n_steps);
+        Ok(Self { config, helpers, learner })
     }
 
-    fn learning_rate(&self) -> f64 {
-        let TrainingConfig { learning_rate: start, learning_rate_end: end, .. } = self.config;
-        let progress = self.step as f64 / self.n_steps.max(1) as f64;
-        end + (start - end) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
+    fn terms(&self, batch: Batch) -> Result<Vec<Term>, RecipeError> {
+        let views = Views::of(batch)?;
+        Ok(terms(&self.config, &self.helpers, self.learner.module(), views))
     }
 }
 
 impl Recipe for Training {
-    fn step(&mut self, batch: Batch) -> Result<Vec<TermValue>, RecipeError> {
-        let terms = terms(&self.config, &self.helpers, &self.network, batch);
-        let values = terms.iter().map(|term| {
-            let value = f64::from(term.loss.clone().into_scalar::<f32>());
-            TermValue { name: term.name, value }
-        });
-        let mut values: Vec<TermValue> = values.collect();
-        if let Some(broken) = values.iter().find(|term| !term.value.is_finite()) {
-            return Err(RecipeError::NonFinite { term: broken.name, value: broken.value });
+    fn needs(&self) -> &'static [Need] {
+        NEEDS
+    }
+
+    fn step(&mut self, batches: Vec<Batch>) -> Result<Vec<TermValue>, RecipeError> {
+        let share = 1.0 / batches.len() as f64;
+        let mut values: Vec<TermValue> = Vec::new();
+        for batch in batches {
+            let terms = self.terms(batch)?;
+            for Term { name, loss, .. } in &terms {
+                let value = f64::from(loss.clone().into_scalar::<f32>());
+                if !value.is_finite() {
+                    self.learner.discard();
+                    return Err(RecipeError::NonFinite { term: name, value });
+                }
+                match values.iter_mut().find(|known| known.name == *name) {
+                    Some(known) => known.value += value * share,
+                    None => values.push(TermValue { name, value: value * share }),
+                }
+            }
+            let weighted = terms.into_iter().map(|term| term.loss * term.weight);
+            let total = weighted.reduce(|sum, term| sum + term).expect("there is a term");
+            self.learner.accumulate(total, share);
         }
-        let weighted = terms.into_iter().map(|term| term.loss * term.weight);
-        let total = weighted.reduce(|sum, term| sum + term).expect("there is a term");
-        let grads = GradientsParams::from_grads(total.backward(), &self.network);
-        let (grads, norm) =
-            gradients::clip_norm(grads, &self.network, self.config.gradient_norm_max);
-        let learning_rate = self.learning_rate();
-        self.network = self.optimizer.step(learning_rate, self.network.clone(), grads);
-        self.step += 1;
-        values.push(TermValue { name: "gradient_norm", value: norm });
-        values.push(TermValue { name: "learning_rate", value: learning_rate });
+        let update = self.learner.update()?;
+        values.push(TermValue { name: "gradient_norm", value: update.gradient_norm });
+        values.push(TermValue { name: "learning_rate", value: update.learning_rate });
         Ok(values)
     }
 
-    fn network(&self) -> Box<dyn Network> {
-        Box::new(self.network.clone().valid())
+    fn trained(&self) -> Trained {
+        Trained::Enhancer(Box::new(self.learner.averaged()))
     }
 
     fn weights(&self) -> Weights {
-        let mut weights = weights::write(&self.network);
+        let mut weights = weights::write(&self.learner.averaged());
         weights.flush_denormals();
         weights
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        let mut weights = weights::write(&self.network);
-        let ids = gradients::parameter_ids(&self.network);
-        let ids = serde_json::to_string(&ids).expect("numbers are JSON");
-        weights.header.insert("parameter_ids".to_owned(), ids);
-        weights.header.insert("step".to_owned(), self.step.to_string());
-        let weights = to_safetensors(&weights);
-        let optimizer = self.optimizer.into_bytes().expect("optimiser state is serializable");
-        let length = (weights.len() as u64).to_le_bytes();
-        [&length, weights.as_slice(), &optimizer].concat()
+        self.learner.checkpoint()
     }
 
     fn restore(&mut self, checkpoint: &[u8]) -> Result<(), RecipeError> {
-        let bad = |detail: &str| RecipeError::Checkpoint(detail.to_owned());
-        let (length, rest) = checkpoint.split_first_chunk().ok_or_else(|| bad("it is empty"))?;
-        let length = u64::from_le_bytes(*length) as usize;
-        let (weights, optimizer) =
-            rest.split_at_checked(length).ok_or_else(|| bad("it is cut short"))?;
-        let weights = from_safetensors(weights)?;
-        let ids = weights.header.get("parameter_ids");
-        let ids: Vec<u64> = ids
-            .and_then(|ids| serde_json::from_str(ids).ok())
-            .filter(|ids: &Vec<u64>| ids.len() == weights.tensors.len())
-            .ok_or_else(|| bad("its parameter identities are missing"))?;
-        let step = weights.header.get("step").and_then(|step| step.parse().ok());
-        self.step = step.ok_or_else(|| bad("its step is missing"))?;
-        let network = weights::read(&weights, &self.device)?;
-        self.network = gradients::with_parameter_ids(network, &ids);
-        let bytes = Bytes::from_bytes_vec(optimizer.to_vec());
-        let restored = self.optimizer.clone().from_bytes(bytes);
-        self.optimizer = restored.map_err(|e| RecipeError::Checkpoint(e.to_string()))?;
-        Ok(())
+        self.learner.restore(checkpoint)
     }
 }
 

@@ -1,19 +1,14 @@
 //! DeepLabv3+ on MobileNetV2: the network, in the paper's order.
 
-use tapetum_nn::{
-    backbones::InputScale,
-    ops::{ConvOptions, Interpolation},
-    prelude::*,
-    weights::WeightReader,
-};
-
 use burn::tensor::ops::PadMode;
+use tapetum_nn::{backbones::InputScale, ops::Interpolation, prelude::*, weights::WeightReader};
 
 use super::{
     Segmenter,
-    frozen::{concatenated, parameter},
+    frozen::concatenated,
+    frozen_layer::FrozenLayer,
+    layer::{Layer, LayerPlan, Rectifier},
     mobilenet_v2::{MobileNetV2, N_COARSE, N_FINE, SIDE_MIN},
-    normalized::{NormalizedConvolution, Rectifier},
 };
 
 /// Channels of the pyramid and of the decoder.
@@ -28,9 +23,7 @@ const RATES: [usize; 3] = [6, 12, 18];
 pub struct Deeplab {
     classes: &'static [&'static str],
     device: Device,
-    backbone: MobileNetV2,
-    pyramid: Pyramid,
-    decoder: Decoder,
+    network: DeeplabNetwork<FrozenLayer>,
 }
 
 impl Deeplab {
@@ -41,13 +34,9 @@ impl Deeplab {
     ) -> Self {
         // No gradient is ever asked for a parameter.
         let device = device.clone().inner();
-        Self {
-            classes,
-            backbone: MobileNetV2::read(reader, &device),
-            pyramid: Pyramid::read(reader, &device),
-            decoder: Decoder::read(reader, classes.len(), &device),
-            device,
-        }
+        let mut read = |plan| FrozenLayer::read(reader, plan, &device);
+        let network = DeeplabNetwork::build(classes.len(), &mut read);
+        Self { classes, network, device }
     }
 }
 
@@ -61,11 +50,45 @@ impl Segmenter for Deeplab {
     }
 
     fn logits(&self, image: Tensor<4>) -> Tensor<4> {
+        self.network.logits(image, &mut ())
+    }
+}
+
+/// The network, of layers that are frozen or trained.
+#[derive(Module, Debug)]
+pub(super) struct DeeplabNetwork<L> {
+    pub(super) backbone: MobileNetV2<L>,
+    pyramid: Pyramid<L>,
+    decoder: Decoder<L>,
+}
+
+impl<L> DeeplabNetwork<L> {
+    pub(super) fn build(n_classes: usize, layer: &mut impl FnMut(LayerPlan) -> L) -> Self {
+        Self {
+            backbone: MobileNetV2::build(layer),
+            pyramid: Pyramid::build(layer),
+            decoder: Decoder::build(n_classes, layer),
+        }
+    }
+
+    /// All layers.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &L> {
+        let Pyramid { point, dilated, mean, project } = &self.pyramid;
+        let pyramid = [point].into_iter().chain(dilated).chain([mean, project]);
+        let Decoder { project_fine, join, classify } = &self.decoder;
+        self.backbone.layers().chain(pyramid).chain([project_fine, join, classify])
+    }
+}
+
+impl<L: Layer> DeeplabNetwork<L> {
+    /// As [`Segmenter::logits`].
+    pub(super) fn logits(&self, image: Tensor<4>, pass: &mut L::Pass) -> Tensor<4> {
         let [_, _, height, width] = image.dims();
         let image = InputScale::TORCHVISION.apply(extended(image));
         let size = [image.dims()[2], image.dims()[3]];
-        let [fine, coarse] = self.backbone.forward(image);
-        let logits = self.decoder.forward(fine, self.pyramid.forward(coarse));
+        let [fine, coarse] = self.backbone.forward(image, pass);
+        let coarse = self.pyramid.forward(coarse, pass);
+        let logits = self.decoder.forward(fine, coarse, pass);
         let logits = ops::resize2d(logits, size, Interpolation::Bilinear);
         if [height, width] == size {
             logits
@@ -87,79 +110,77 @@ fn extended(image: Tensor<4>) -> Tensor<4> {
 
 /// Atrous spatial pyramid pooling: the same features through convolutions of several reaches, and their
 /// mean over the image ([Chen 2017] §3.3).
-#[derive(Debug)]
-struct Pyramid {
-    point: NormalizedConvolution,
-    dilated: [NormalizedConvolution; 3],
-    mean: NormalizedConvolution,
-    project: NormalizedConvolution,
+#[derive(Module, Debug)]
+struct Pyramid<L> {
+    point: L,
+    dilated: [L; 3],
+    mean: L,
+    project: L,
 }
 
-impl Pyramid {
-    fn read(reader: &mut WeightReader, device: &Device) -> Self {
-        let mut read = |part: &str, numbers: [usize; 2], n_in, kernel| {
+impl<L> Pyramid<L> {
+    fn build(layer: &mut impl FnMut(LayerPlan) -> L) -> Self {
+        let plan = |part: &str, numbers: [usize; 2], n_in, kernel| {
             let names = numbers.map(|number| format!("classifier.aspp.{part}.{number}"));
             let shape = [N_PYRAMID, n_in, kernel, kernel];
-            let names = [&*names[0], &*names[1]];
-            NormalizedConvolution::read(reader, names, shape, Rectifier::Relu, device)
+            LayerPlan::normalized(names, shape, Rectifier::Relu)
         };
         Self {
-            point: read("convs.0", [0, 1], N_COARSE, 1),
+            point: layer(plan("convs.0", [0, 1], N_COARSE, 1)),
             dilated: [1, 2, 3].map(|idx| {
-                read(&format!("convs.{idx}"), [0, 1], N_COARSE, 3).dilated(RATES[idx - 1])
+                let plan = plan(&format!("convs.{idx}"), [0, 1], N_COARSE, 3);
+                layer(plan.dilated(RATES[idx - 1]))
             }),
-            mean: read("convs.4", [1, 2], N_COARSE, 1),
-            project: read("project", [0, 1], 5 * N_PYRAMID, 1),
+            mean: layer(plan("convs.4", [1, 2], N_COARSE, 1)),
+            project: layer(plan("project", [0, 1], 5 * N_PYRAMID, 1).dropping()),
         }
     }
+}
 
-    fn forward(&self, coarse: Tensor<4>) -> Tensor<4> {
+impl<L: Layer> Pyramid<L> {
+    fn forward(&self, coarse: Tensor<4>, pass: &mut L::Pass) -> Tensor<4> {
         let [n_batch, _, height, width] = coarse.dims();
-        let mean = self.mean.forward(ops::global_average_pool(coarse.clone()));
+        let mean = self.mean.forward(ops::global_average_pool(coarse.clone()), pass);
         // One pixel, bilinear in any size, is that pixel everywhere.
         let mean = mean.expand([n_batch, N_PYRAMID, height, width]);
-        let mut parts = vec![self.point.forward(coarse.clone())];
-        parts.extend(self.dilated.iter().map(|part| part.forward(coarse.clone())));
+        let mut parts = vec![self.point.forward(coarse.clone(), pass)];
+        parts.extend(self.dilated.iter().map(|part| part.forward(coarse.clone(), pass)));
         parts.push(mean);
-        self.project.forward(concatenated(parts))
+        self.project.forward(concatenated(parts), pass)
     }
 }
 
 /// Joins the pyramid with the fine features ([Chen 2018] §3.1, Fig. 2).
-#[derive(Debug)]
-struct Decoder {
-    project_fine: NormalizedConvolution,
-    join: NormalizedConvolution,
-    classify: Tensor<4>,
-    classify_bias: Tensor<1>,
+#[derive(Module, Debug)]
+struct Decoder<L> {
+    project_fine: L,
+    join: L,
+    classify: L,
 }
 
-impl Decoder {
-    fn read(reader: &mut WeightReader, n_classes: usize, device: &Device) -> Self {
-        let mut read = |part: &str, shape| {
+impl<L> Decoder<L> {
+    fn build(n_classes: usize, layer: &mut impl FnMut(LayerPlan) -> L) -> Self {
+        let plan = |part: &str, shape| {
             let names = [0, 1].map(|number| format!("classifier.{part}.{number}"));
-            let names = [&*names[0], &*names[1]];
-            NormalizedConvolution::read(reader, names, shape, Rectifier::Relu, device)
+            LayerPlan::normalized(names, shape, Rectifier::Relu)
         };
-        let project_fine = read("project", [N_FINE_PROJECTED, N_FINE, 1, 1]);
-        let join = read("classifier", [N_PYRAMID, N_FINE_PROJECTED + N_PYRAMID, 3, 3]);
-        let name = "classifier.classifier.3";
-        let shape = [n_classes, N_PYRAMID, 1, 1];
+        let join = [N_PYRAMID, N_FINE_PROJECTED + N_PYRAMID, 3, 3];
+        let classify = "classifier.classifier.3".to_owned();
         Self {
-            project_fine,
-            join,
-            classify: parameter(reader, &format!("{name}.weight"), shape, device),
-            classify_bias: parameter(reader, &format!("{name}.bias"), [n_classes], device),
+            project_fine: layer(plan("project", [N_FINE_PROJECTED, N_FINE, 1, 1])),
+            join: layer(plan("classifier", join)),
+            classify: layer(LayerPlan::biased(classify, [n_classes, N_PYRAMID, 1, 1])),
         }
     }
+}
 
-    fn forward(&self, fine: Tensor<4>, pyramid: Tensor<4>) -> Tensor<4> {
-        let fine = self.project_fine.forward(fine);
+impl<L: Layer> Decoder<L> {
+    fn forward(&self, fine: Tensor<4>, pyramid: Tensor<4>, pass: &mut L::Pass) -> Tensor<4> {
+        let fine = self.project_fine.forward(fine, pass);
         let size = [fine.dims()[2], fine.dims()[3]];
         let pyramid = ops::resize2d(pyramid, size, Interpolation::Bilinear);
-        let joined = self.join.forward(concatenated(vec![fine, pyramid]));
-        let (weight, bias) = (self.classify.clone(), Some(self.classify_bias.clone()));
-        ops::conv2d(joined, weight, bias, &ConvOptions::same(1), ops::Activation::Identity)
+        let joined = self.join.forward(concatenated(vec![fine, pyramid]), pass);
+        self.classify.forward(joined, pass)
     }
 }
 
@@ -176,17 +197,9 @@ mod tests {
         let mut reader = WeightReader::new(&nothing);
         let network = Deeplab::read(&mut reader, &["a", "b"], &Device::flex().autodiff());
         assert!(!network.device().is_autodiff());
-        let Deeplab { backbone, pyramid, decoder, .. } = &network;
-        for weight in [
-            &backbone.first.weight,
-            &backbone.blocks[16].project.weight,
-            &pyramid.dilated[2].weight,
-            &pyramid.mean.weight,
-            &decoder.join.weight,
-            &decoder.classify,
-        ] {
-            assert!(!weight.device().is_autodiff());
+        for layer in network.network.layers() {
+            assert!(!layer.weight.device().is_autodiff());
+            assert!(!layer.bias.device().is_autodiff());
         }
-        assert!(!decoder.classify_bias.device().is_autodiff());
     }
 }

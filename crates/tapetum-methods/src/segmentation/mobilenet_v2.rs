@@ -1,9 +1,8 @@
 //! MobileNetV2 as the backbone of a segmenter: features at a quarter and at a sixteenth of the size.
 
-use burn::tensor::s;
-use tapetum_nn::{prelude::*, weights::WeightReader};
+use tapetum_nn::prelude::*;
 
-use super::normalized::{NormalizedConvolution, NormalizedDepthwise, Rectifier};
+use super::layer::{Layer, LayerPlan, Rectifier};
 
 /// Channels of the coarse features.
 pub(super) const N_COARSE: usize = 320;
@@ -31,40 +30,43 @@ const N_FIRST: usize = 32;
 pub(super) const SIDE_MIN: usize = 3;
 
 /// The network without its classifier.
-#[derive(Debug)]
-pub(super) struct MobileNetV2 {
-    pub(super) first: NormalizedConvolution,
-    pub(super) blocks: Vec<InvertedResidual>,
+#[derive(Module, Debug)]
+pub(super) struct MobileNetV2<L> {
+    pub(super) first: L,
+    pub(super) blocks: Vec<InvertedResidual<L>>,
 }
 
-impl MobileNetV2 {
-    /// Reads `backbone.low_level_features.{0…3}` and `backbone.high_level_features.{4…17}`.
-    pub(super) fn read(reader: &mut WeightReader, device: &Device) -> Self {
+impl<L> MobileNetV2<L> {
+    /// Layers `backbone.low_level_features.{0…3}` and `backbone.high_level_features.{4…17}`.
+    pub(super) fn build(layer: &mut impl FnMut(LayerPlan) -> L) -> Self {
         let name = feature_name(0);
-        let names = [&*format!("{name}.0"), &*format!("{name}.1")];
-        let (shape, relu6) = ([N_FIRST, 3, 3, 3], Rectifier::Relu6);
-        let first = NormalizedConvolution::read(reader, names, shape, relu6, device);
+        let names = [format!("{name}.0"), format!("{name}.1")];
+        let first = LayerPlan::normalized(names, [N_FIRST, 3, 3, 3], Rectifier::Relu6);
+        let first = layer(first.padded(0).halving());
         let blocks = blocks().into_iter().enumerate();
-        let blocks = blocks.map(|(idx, shape)| {
-            InvertedResidual::read(reader, &feature_name(idx + 1), shape, device)
-        });
-        let blocks = blocks.collect();
-        Self { first: first.padded(0).halving(), blocks }
+        let blocks = blocks
+            .map(|(idx, shape)| InvertedResidual::build(layer, &feature_name(idx + 1), shape));
+        Self { first, blocks: blocks.collect() }
     }
 
+    /// All layers.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &L> {
+        std::iter::once(&self.first).chain(self.blocks.iter().flat_map(InvertedResidual::layers))
+    }
+}
+
+impl<L: Layer> MobileNetV2<L> {
     /// # Shapes
     /// `image`: `[batch, 3, height, width]` of at least [`SIDE_MIN`]; results: `[batch, 24, …]` at a quarter
     /// of the size and `[batch, 320, …]` at a sixteenth.
-    pub(super) fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 2] {
+    pub(super) fn forward(&self, image: Tensor<4>, pass: &mut L::Pass) -> [Tensor<4>; 2] {
         let (fine, coarse) = self.blocks.split_at(N_FINE_BLOCKS);
-        let fine = through(fine, self.first.forward(image));
-        let coarse = through(coarse, fine.clone());
+        let first = self.first.forward(image, pass);
+        let fine = fine.iter().fold(first, |features, block| block.forward(features, pass));
+        let coarse =
+            coarse.iter().fold(fine.clone(), |features, block| block.forward(features, pass));
         [fine, coarse]
     }
-}
-
-fn through(blocks: &[InvertedResidual], input: Tensor<4>) -> Tensor<4> {
-    blocks.iter().fold(input, |features, block| block.forward(features))
 }
 
 fn feature_name(idx: usize) -> String {
@@ -107,63 +109,60 @@ fn blocks() -> Vec<BlockShape> {
 }
 
 /// Expand by a point-wise convolution, filter every channel, project by another ([Sandler 2018] §3.3).
-#[derive(Debug)]
-pub(super) struct InvertedResidual {
+#[derive(Module, Debug)]
+pub(super) struct InvertedResidual<L> {
     /// Pads its input, so that what the filter reads beyond the borders is not zero but what becomes of
     /// zero here. Absent where nothing is expanded.
-    expand: Option<NormalizedConvolution>,
-    filter: NormalizedDepthwise,
-    pub(super) project: NormalizedConvolution,
+    expand: Option<L>,
+    filter: L,
+    pub(super) project: L,
+    #[module(skip)]
     shape: BlockShape,
 }
 
-impl InvertedResidual {
-    fn read(reader: &mut WeightReader, name: &str, shape: BlockShape, device: &Device) -> Self {
-        let BlockShape { n_in, n_out, expansion, dilation, .. } = shape;
+impl<L> InvertedResidual<L> {
+    fn build(layer: &mut impl FnMut(LayerPlan) -> L, name: &str, shape: BlockShape) -> Self {
+        let BlockShape { n_in, n_out, expansion, stride, dilation } = shape;
         let n_expanded = n_in * expansion;
         let is_expanded = expansion != 1;
-        let part = |part: &str| format!("{name}.conv.{part}");
-        let expand = is_expanded.then(|| {
-            let names = [&*part("0.0"), &*part("0.1")];
-            let (shape, relu6) = ([n_expanded, n_in, 1, 1], Rectifier::Relu6);
-            NormalizedConvolution::read(reader, names, shape, relu6, device).padded(dilation)
-        });
-        // Number of the filter among the parts.
-        let at = usize::from(is_expanded);
-        let names = [&*part(&format!("{at}.0")), &*part(&format!("{at}.1"))];
-        let filter = NormalizedDepthwise::read(reader, names, n_expanded, dilation, device);
-        let names = [&*part(&format!("{}", at + 1)), &*part(&format!("{}", at + 2))];
-        let (weight, linear) = ([n_out, n_expanded, 1, 1], Rectifier::Linear);
-        let project = NormalizedConvolution::read(reader, names, weight, linear, device);
-        Self { expand, filter, project, shape }
+        let plan = |parts: [&str; 2], weight_shape, rectifier| {
+            let names = parts.map(|part| format!("{name}.conv.{part}"));
+            LayerPlan::normalized(names, weight_shape, rectifier)
+        };
+        let relu6 = Rectifier::Relu6;
+        let expand = plan(["0.0", "0.1"], [n_expanded, n_in, 1, 1], relu6).padded(dilation);
+        // Where nothing is expanded, what pads the input pads what is filtered.
+        let (filter, project, border) = if is_expanded {
+            (["1.0", "1.1"], ["2", "3"], dilation)
+        } else {
+            (["0.0", "0.1"], ["1", "2"], 0)
+        };
+        let filter = plan(filter, [n_expanded, 1, 3, 3], relu6);
+        let project = plan(project, [n_out, n_expanded, 1, 1], Rectifier::Linear);
+        Self {
+            expand: is_expanded.then(|| layer(expand)),
+            filter: layer(filter.depthwise(dilation, border, stride)),
+            project: layer(project),
+            shape,
+        }
     }
 
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let BlockShape { n_in, n_out, stride, dilation, .. } = self.shape;
-        let [_, _, height, width] = input.dims();
-        let filtered = match &self.expand {
-            Some(expand) => {
-                let filtered = self.filter.forward(expand.forward(input.clone()));
-                inner(filtered, dilation, [height, width], stride)
-            }
-            // What pads the input pads what is filtered.
-            None => inner(self.filter.forward(input.clone()), 0, [height, width], stride),
-        };
-        let projected = self.project.forward(filtered);
-        if stride == 1 && n_in == n_out { ops::add(input, projected) } else { projected }
+    fn layers(&self) -> impl Iterator<Item = &L> {
+        self.expand.iter().chain([&self.filter, &self.project])
     }
 }
 
-/// Without the `border`, every `stride`-th pixel of `[height, width]`, in the order of the memory.
-fn inner(image: Tensor<4>, border: usize, [height, width]: [usize; 2], stride: usize) -> Tensor<4> {
-    if border == 0 && stride == 1 {
-        return image;
+impl<L: Layer> InvertedResidual<L> {
+    fn forward(&self, input: Tensor<4>, pass: &mut L::Pass) -> Tensor<4> {
+        let BlockShape { n_in, n_out, stride, .. } = self.shape;
+        let expanded = match &self.expand {
+            Some(expand) => expand.forward(input.clone(), pass),
+            None => input.clone(),
+        };
+        let filtered = self.filter.forward(expanded, pass);
+        let projected = self.project.forward(filtered, pass);
+        if stride == 1 && n_in == n_out { ops::add(input, projected) } else { projected }
     }
-    let step = stride as isize;
-    let image = image.permute([0, 2, 3, 1]);
-    let image =
-        image.slice(s![.., border..border + height; step, border..border + width; step, ..]);
-    image.permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@
 //! | DeepLabv3+, Chen 2018 §3 | [`deeplab::Deeplab`] |
 //! | atrous spatial pyramid pooling, Chen 2017 (arXiv 1706.05587) §3.3 | `Pyramid` |
 //! | MobileNetV2, Sandler 2018 §3.3, §4 | `MobileNetV2` |
-//! | convolution and batch normalisation folded into one | `NormalizedConvolution` |
+//! | convolution and batch normalisation folded into one | `FrozenLayer` |
+//! | the same in training, Ioffe 2015 (arXiv 1502.03167) Alg. 1 and 2 | `TrainedLayer`, `RunningStatistics` |
+//! | training DeepLabv3+, authors' `main.py` | [`training::Training`] |
+//! | pixel-wise cross entropy | [`losses::cross_entropy`] |
 //! | classes, mean and deviation of the training data | [`labelled_data::LabelledData`] |
 //! | names of the released checkpoints | [`weights`] |
 //!
@@ -34,7 +37,11 @@
 //!   the logits are cut. From 3 on it is the network of the released weights as it is: its first convolution
 //!   pads nothing, and its blocks pad before they expand, so that what lies outside is not zero to the
 //!   filters. Its pyramid and decoder use full convolutions, not separable ones, as those weights do.
-//! - Batch normalisation always uses the statistics of the checkpoint, and no parameter is trained.
+//! - ESPNet is frozen. DeepLabv3+ is frozen or trained; only [`training`] changes parameters and statistics.
+//! - Training starts its backbone from a classifier whose filters padded with zeros after expanding, not
+//!   before; it gets used to the difference. The norm of the gradient is limited, and the backbone's running
+//!   statistics follow its batches ten times as fast as the authors' do, which trainings of a few hundred
+//!   steps need.
 //! - The last step of the released Cityscapes network reads 16 channels where that of the CamVid
 //!   network has 19; see [`espnet::DecoderInput`].
 //! - The released CamVid network's mean and deviation were not published with it. They were measured on
@@ -45,63 +52,17 @@
 pub mod deeplab;
 pub mod espnet;
 pub mod labelled_data;
+pub mod losses;
+pub mod training;
 pub mod weights;
 
 mod esp_module;
 mod frozen;
+mod frozen_layer;
+mod initial_weights;
+mod layer;
 mod mobilenet_v2;
-mod normalized;
+mod running;
+mod trained_layer;
 
-use tapetum_image::{Image, Srgb};
-use tapetum_nn::{enhance::to_tensor, prelude::*, weights::TensorValues};
-
-/// A frozen network that gives every pixel a class.
-pub trait Segmenter: Send + Sync {
-    /// The names of the classes, in the order of the logits.
-    fn classes(&self) -> &'static [&'static str];
-
-    /// Where the network's weights are.
-    fn device(&self) -> &Device;
-
-    /// How strongly each pixel speaks for each class, before any softmax. Gradients flow to the image and
-    /// to no parameter.
-    ///
-    /// # Shapes
-    /// `image`: `[batch, 3, height, width]`, sRGB-encoded, 0..1, any height and width from 1; the
-    /// network normalises it itself. Result: `[batch, classes, height, width]`.
-    fn logits(&self, image: Tensor<4>) -> Tensor<4>;
-
-    /// Number of classes.
-    fn n_classes(&self) -> usize {
-        self.classes().len()
-    }
-
-    /// The class of every pixel, row by row; of equal logits the first class.
-    fn predict(&self, image: &Image<Srgb>) -> Vec<u8> {
-        let logits = self.logits(to_tensor(image, self.device()));
-        // `[1, height, width, classes]`.
-        let logits = TensorValues::of(logits.permute([0, 2, 3, 1]));
-        logits.values.chunks_exact(self.n_classes()).map(largest).collect()
-    }
-}
-
-/// The position of the first largest value.
-fn largest(values: &[f32]) -> u8 {
-    let better = |best: usize, idx: usize| if values[idx] > values[best] { idx } else { best };
-    let best = (1..values.len()).fold(0, better);
-    u8::try_from(best).expect("at most 256 classes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_equal_logits_the_first_is_the_class() {
-        let cases: [(&[f32], u8); 4] =
-            [(&[1.0], 0), (&[0.0, 2.0, 2.0], 1), (&[-3.0, -4.0, -1.0], 2), (&[5.0, 5.0, 5.0], 0)];
-        for (values, expected) in cases {
-            assert_eq!(largest(values), expected, "{values:?}");
-        }
-    }
-}
+pub use tapetum_nn::Segmenter;

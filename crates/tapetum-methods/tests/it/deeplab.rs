@@ -14,7 +14,7 @@ const TENSORS: &str = include_str!("../data/deeplab_tensors.txt");
 const FIVE_CLASSES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// The values of the tensor of that name, shape and index.
-type Fill = fn(&str, &[usize], usize) -> f64;
+pub(crate) type Fill = fn(&str, &[usize], usize) -> f64;
 
 #[test]
 fn logits_and_image_gradients_equal_the_independent_transcription() {
@@ -142,7 +142,7 @@ pub(crate) fn five_classes() -> Deeplab {
     read_deeplab(&filled(5, lively), &FIVE_CLASSES, &Device::flex()).unwrap()
 }
 
-fn filled(n_classes: usize, fill: Fill) -> Weights {
+pub(crate) fn filled(n_classes: usize, fill: Fill) -> Weights {
     let mut weights = Weights::default();
     for line in TENSORS.lines() {
         let mut parts = line.split(' ');
@@ -159,7 +159,7 @@ fn filled(n_classes: usize, fill: Fill) -> Weights {
 }
 
 /// The fill `lively` of `tools/golden/deeplab.py`.
-fn lively(name: &str, shape: &[usize], idx: usize) -> f64 {
+pub(crate) fn lively(name: &str, shape: &[usize], idx: usize) -> f64 {
     let wave = (2.4 * (idx as f64 + 1.0) + 0.01 * seed(name)).sin();
     match shape.len() {
         4 => 2.0 * wave / fan(shape).sqrt(),

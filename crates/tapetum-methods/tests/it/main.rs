@@ -4,6 +4,7 @@
 
 mod classical;
 mod deeplab;
+mod deeplab_training;
 mod every_method;
 mod fast;
 mod research;

@@ -15,7 +15,8 @@ use tapetum_methods::{
 use tapetum_nn::{
     Weights,
     prelude::*,
-    recipe::{Batch, Recipe},
+    recipe::{Batch, Part, Recipe},
+    training::OptimizerConfig,
     weights::TensorValues,
 };
 
@@ -140,12 +141,12 @@ fn loss_terms_vanish_where_they_should() {
 #[test]
 fn every_loss_term_alone_moves_every_layer_it_can_reach() {
     let zero = TrainingConfig {
-        weight_decay: 0.0,
+        optimizer: OptimizerConfig::default(),
         weight_smoothness: 0.0,
         weight_color: 0.0,
         weight_brightness: 0.0,
         weight_class_brightness: 0.0,
-        ..TrainingConfig::default()
+        ..without_helpers()
     };
     let cases = [
         ("smoothness", TrainingConfig { weight_smoothness: 1.0, ..zero.clone() }),
@@ -156,7 +157,7 @@ fn every_loss_term_alone_moves_every_layer_it_can_reach() {
     let moved = |config: TrainingConfig| {
         let mut training = training(config, 10, 7);
         let before = training.weights();
-        training.step(batch()).unwrap();
+        training.step(vec![batch()]).unwrap();
         let after = training.weights();
         before.tensors.iter().filter(|(name, t)| after.tensors[*name] != **t).count()
     };
@@ -168,20 +169,56 @@ fn every_loss_term_alone_moves_every_layer_it_can_reach() {
 
 #[test]
 fn training_lowers_the_loss_and_resumes_to_the_same_numbers() {
-    let config = TrainingConfig { learning_rate: 1e-3, ..TrainingConfig::default() };
+    let config = TrainingConfig { learning_rate: 1e-3, ..without_helpers() };
     let total = |terms: &[tapetum_nn::recipe::TermValue]| {
         terms.iter().find(|term| term.name == "brightness").unwrap().value
     };
     let mut whole = training(config.clone(), 8, 1);
-    let losses: Vec<f64> = (0..8).map(|_| total(&whole.step(batch()).unwrap())).collect();
+    let losses: Vec<f64> = (0..8).map(|_| total(&whole.step(vec![batch()]).unwrap())).collect();
     assert!(losses[7] < losses[0], "{losses:?}");
 
     let mut first = training(config.clone(), 8, 1);
-    (0..3).for_each(|_| drop(first.step(batch()).unwrap()));
+    (0..3).for_each(|_| drop(first.step(vec![batch()]).unwrap()));
     let mut second = training(config, 8, 99);
     second.restore(&first.checkpoint()).unwrap();
-    (3..8).for_each(|_| drop(second.step(batch()).unwrap()));
+    (3..8).for_each(|_| drop(second.step(vec![batch()]).unwrap()));
     assert_eq!(second.weights(), whole.weights());
+}
+
+#[test]
+fn two_batches_together_make_the_step_of_one_twice_as_large() {
+    let step = |batches: Vec<Batch>| {
+        let mut training = training(without_helpers(), 1, 3);
+        let terms = training.step(batches).unwrap();
+        let value = |name| terms.iter().find(|term| term.name == name).unwrap().value;
+        (value("smoothness"), value("gradient_norm"), training.weights())
+    };
+    let (smoothness, norm, weights) = step(vec![batch()]);
+    let (twice_smoothness, twice_norm, twice_weights) = step(vec![batch(), batch()]);
+    assert!((smoothness - twice_smoothness).abs() < 1e-6 * smoothness);
+    assert!((norm - twice_norm).abs() < 1e-5 * norm, "{norm} and {twice_norm}");
+    for (name, tensor) in &weights.tensors {
+        let pairs = tensor.values.iter().zip(&twice_weights.tensors[name].values);
+        let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest < 1e-5, "{name}: {largest}");
+    }
+}
+
+#[test]
+fn a_batch_without_what_the_method_needs_is_refused() {
+    let refused = |change: fn(&mut Batch)| {
+        let mut batch = batch();
+        change(&mut batch);
+        training(without_helpers(), 1, 3).step(vec![batch]).unwrap_err().to_string()
+    };
+    let nothing_dark = refused(|batch| {
+        batch.parts.remove("low");
+        batch.parts.remove("labelled");
+    });
+    assert!(nothing_dark.contains("[data.low]"), "{nothing_dark}");
+    let fewer = refused(|batch| drop(batch.parts.remove("negative_over")));
+    let expected = "as many negative photographs as dark ones, 4 of 12x12, found 2 of 12x12";
+    assert!(fewer.contains(expected), "{fewer}");
 }
 
 #[test]
@@ -200,9 +237,19 @@ fn weights_that_do_not_fit_are_listed_on_both_sides() {
     }
 }
 
-/// Without any helper.
+/// The four terms that need no other network.
+pub(crate) fn without_helpers() -> TrainingConfig {
+    TrainingConfig {
+        weight_style: 0.0,
+        weight_features: 0.0,
+        weight_segmentation: 0.0,
+        ..TrainingConfig::default()
+    }
+}
+
 fn training(config: TrainingConfig, n_steps: usize, seed: u64) -> Training {
-    Training::new(config, Helpers::default(), n_steps, seed, &Device::flex()).unwrap()
+    let device = Device::flex().autodiff();
+    Training::new(config, Helpers::default(), n_steps, seed, &device).unwrap()
 }
 
 pub(crate) fn batch() -> Batch {
@@ -215,12 +262,14 @@ pub(crate) fn batch() -> Batch {
     };
     let labels: Vec<i64> = (0..288).map(|idx| idx % 3).collect();
     let labels = Tensor::from_data(TensorData::new(labels, [2, 12, 12]), &device);
-    Batch {
-        low: image(0.0, 0.05),
-        labelled: Some((image(0.4, 0.08), labels)),
-        positive: Tensor::cat(vec![image(1.0, 0.3), image(1.5, 0.25)], 0),
-        negative: Tensor::cat(vec![image(2.0, 0.03), image(2.5, 0.45)], 0),
-    }
+    let parts = [
+        ("low", Part::Images(image(0.0, 0.05))),
+        ("labelled", Part::Labelled { images: image(0.4, 0.08), labels }),
+        ("positive", Part::Images(Tensor::cat(vec![image(1.0, 0.3), image(1.5, 0.25)], 0))),
+        ("negative_under", Part::Images(image(2.0, 0.03))),
+        ("negative_over", Part::Images(image(2.5, 0.45))),
+    ];
+    Batch { parts: parts.map(|(name, part)| (name.to_owned(), part)).into() }
 }
 
 /// The fill of `tools/golden/scl_lle.py`.

@@ -8,11 +8,15 @@ use tapetum_nn::{
     Weights,
     backbones::{Vgg16, Vgg16Pooling},
     prelude::*,
-    recipe::{Batch, Recipe, TermValue},
+    recipe::{Part, Recipe, TermValue},
+    training::OptimizerConfig,
     weights::TensorValues,
 };
 
-use crate::{deeplab::five_classes, scl_lle::batch};
+use crate::{
+    deeplab::five_classes,
+    scl_lle::{batch, without_helpers},
+};
 
 /// A term's name and how to set its weight.
 type Weight = (&'static str, fn(&mut TrainingConfig) -> &mut f64);
@@ -58,20 +62,22 @@ fn the_presets_and_the_vgg_input_change_what_they_name() {
     let (paper, released) = (four_classes(TrainingConfig::paper()), TrainingConfig::released());
     assert_eq!(released.class_brightness, ClassBrightness::Released);
     let normalized = TrainingConfig { vgg_input: VggInput::Normalized, ..paper.clone() };
-    let [paper, released, normalized] =
-        [paper, four_classes(released), normalized].map(|config| step(&mut training(config)));
+    let caffe = TrainingConfig { vgg_input: VggInput::Caffe, ..paper.clone() };
+    let [paper, released, normalized, caffe] = [paper, four_classes(released), normalized, caffe]
+        .map(|config| step(&mut training(config)));
     for (name, _) in WEIGHTS {
-        let [paper, released, normalized] =
-            [&paper, &released, &normalized].map(|terms| value_of(terms, name));
+        let [paper, released, normalized, caffe] =
+            [&paper, &released, &normalized, &caffe].map(|terms| value_of(terms, name));
         assert_eq!(paper != released, name == "class_brightness", "{name}");
         assert_eq!(paper != normalized, ["style", "features"].contains(&name), "{name}");
+        assert_eq!(paper != caffe, ["style", "features"].contains(&name), "{name}");
     }
 }
 
 #[test]
 fn a_weight_without_its_helper_is_an_error() {
     let missing = |change: fn(&mut TrainingConfig)| {
-        let mut config = TrainingConfig::default();
+        let mut config = without_helpers();
         change(&mut config);
         Training::new(config, Helpers::default(), 1, 1, &Device::flex()).err().unwrap().to_string()
     };
@@ -92,21 +98,21 @@ fn a_weight_without_its_helper_is_an_error() {
     for (message, expected) in cases {
         assert!(message.contains(expected), "{message}");
     }
-    let without = TrainingConfig::default();
-    assert!(Training::new(without, Helpers::default(), 1, 1, &Device::flex()).is_ok());
+    assert!(Training::new(without_helpers(), Helpers::default(), 1, 1, &Device::flex()).is_ok());
 }
 
 #[test]
 fn a_segmenter_that_does_not_know_all_classes_is_an_error() {
     let helpers = Helpers { segmenter: Some(Box::new(five_classes())), vgg: None };
-    let config = TrainingConfig { n_classes: 6, ..TrainingConfig::default() };
+    let config = TrainingConfig { n_classes: 6, ..without_helpers() };
     let error = Training::new(config, helpers, 1, 1, &Device::flex()).err().unwrap();
     assert_eq!(error, HelperError::Classes { expected: 6, found: 5 });
 }
 
 /// The same without every other term and without decay.
 fn alone(config: TrainingConfig, weight: fn(&mut TrainingConfig) -> &mut f64) -> TrainingConfig {
-    let mut config = TrainingConfig { weight_decay: 0.0, ..four_classes(config) };
+    let mut config =
+        TrainingConfig { optimizer: OptimizerConfig::default(), ..four_classes(config) };
     let kept = *weight(&mut config);
     WEIGHTS.iter().for_each(|(_, other)| *other(&mut config) = 0.0);
     *weight(&mut config) = kept;
@@ -130,9 +136,12 @@ fn taught(config: TrainingConfig, name: &str) -> [f64; 3] {
 
 fn step(training: &mut Training) -> Vec<TermValue> {
     // Nearer to the negatives than to the positives, so that no margin is kept.
-    let Batch { low, labelled, positive, .. } = batch();
-    let negative = Tensor::cat(vec![low.clone() * 0.5, low.clone() * 2.0], 0);
-    training.step(Batch { low, labelled, positive, negative }).unwrap()
+    let mut batch = batch();
+    let Some(Part::Images(low)) = batch.parts.get("low").cloned() else { panic!("dark ones") };
+    for (name, factor) in [("negative_under", 0.5), ("negative_over", 2.0)] {
+        batch.parts.insert(name.to_owned(), Part::Images(low.clone() * factor));
+    }
+    training.step(vec![batch]).unwrap()
 }
 
 fn value_of(terms: &[TermValue], name: &str) -> f64 {
@@ -142,7 +151,7 @@ fn value_of(terms: &[TermValue], name: &str) -> f64 {
 fn training(config: TrainingConfig) -> Training {
     let vgg = Vgg16::read(&vgg_weights(), Vgg16Pooling::Max, &Device::flex()).unwrap();
     let helpers = Helpers { vgg: Some(vgg), segmenter: Some(Box::new(five_classes())) };
-    Training::new(config, helpers, 10, 7, &Device::flex()).unwrap()
+    Training::new(config, helpers, 10, 7, &Device::flex().autodiff()).unwrap()
 }
 
 /// Noise that keeps the size of what passes through. Layers beyond the fourth block are all zero.

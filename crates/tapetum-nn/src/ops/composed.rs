@@ -10,7 +10,7 @@ use burn::tensor::{
 };
 use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
-use super::{ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim};
+use super::{BatchNormOptions, ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim};
 
 /// [`conv2d`](super::conv2d).
 pub fn conv2d(
@@ -128,6 +128,30 @@ pub fn layer_norm<const D: usize>(
     let input = input.swap_dims(channels, D - 1);
     let output = module::layer_norm(input, weight, Some(bias), f64::from(epsilon));
     output.swap_dims(channels, D - 1)
+}
+
+/// [`batch_norm`](super::batch_norm); its result, and mean and variance.
+pub fn batch_norm(
+    input: Tensor<4>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    options: &BatchNormOptions,
+) -> (Tensor<4>, [Tensor<1>; 2]) {
+    let BatchNormOptions { epsilon, limits: [lowest, highest] } = *options;
+    let n_channels = input.dims()[1];
+    let mean = input.clone().mean_dims(&[0, 2, 3]);
+    let difference = input - mean.clone();
+    let variance = (difference.clone() * difference.clone()).mean_dims(&[0, 2, 3]);
+    let moments = [&mean, &variance].map(|moment| moment.clone().inner().reshape([n_channels]));
+    let [weight, bias] = [weight, bias].map(|values| values.reshape([1, n_channels, 1, 1]));
+    let mut output = difference / (variance + epsilon).sqrt() * weight + bias;
+    if lowest > f32::NEG_INFINITY {
+        output = output.clamp_min(lowest);
+    }
+    if highest < f32::INFINITY {
+        output = output.clamp_max(highest);
+    }
+    (output, moments)
 }
 
 /// [`softmax`](super::softmax).

@@ -6,6 +6,7 @@
 
 pub mod composed;
 
+mod batch_normalization;
 mod buffers;
 mod convolution;
 mod curves;
@@ -24,6 +25,7 @@ mod transposed;
 pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
 
 pub use self::{
+    batch_normalization::{BatchMoments, BatchNormOptions, batch_norm},
     convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
     curves::apply_curves,
     depthwise::depthwise_conv2d,

@@ -8,3 +8,4 @@ mod ops;
 mod pickles;
 mod safetensors;
 mod torch;
+mod training;

@@ -1,0 +1,283 @@
+//! One part of a batch: its files, and what one of them contributes.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
+use tapetum_data::{
+    Classes, DataSet, Entries, Pair, Part, apply, detect, draw, images, random_stream,
+};
+use tapetum_metrics::cityscapes_class;
+use tapetum_nn::recipe::Form;
+
+use super::{
+    Example, Partner, Photograph,
+    cache::{Cache, Content},
+};
+use crate::{
+    augment::{Place, scaled},
+    config::PartConfig,
+    error::TrainError,
+};
+
+/// How much of a file the fingerprint of a data set takes in.
+const HASHED_BYTES: u64 = 1 << 16;
+
+/// Photographs of one kind.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) config: PartConfig,
+    pub(crate) items: Vec<Item>,
+    /// The order of the photographs in the passes through them that are under way.
+    orders: Mutex<BTreeMap<u64, Arc<[usize]>>>,
+}
+
+/// A photograph and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    photograph: PathBuf,
+    /// Its reference or its labels.
+    partner: Option<PathBuf>,
+    /// How many times larger the reference is on each side.
+    scale: u32,
+    /// What the numbers in its labels mean.
+    classes: Classes,
+}
+
+/// The kind of what a part's folders hold.
+pub(crate) fn form(config: &PartConfig) -> Form {
+    match config {
+        config if !config.labelled.is_empty() => Form::Labelled,
+        config if !config.images.is_empty() => Form::Images,
+        _ => Form::Pairs,
+    }
+}
+
+pub(crate) fn form_name(form: Form) -> &'static str {
+    match form {
+        Form::Images => "photographs alone",
+        Form::Pairs => "pairs",
+        Form::Labelled => "labelled photographs",
+    }
+}
+
+/// The keys that name folders of a form.
+pub(crate) fn keys(form: Form) -> &'static str {
+    match form {
+        Form::Images => "images",
+        Form::Pairs => "pairs or references",
+        Form::Labelled => "labelled",
+    }
+}
+
+impl Source {
+    /// The files that a part names below `root`.
+    pub(crate) fn find(name: &str, config: &PartConfig, root: &Path) -> Result<Self, TrainError> {
+        let mut items = Vec::new();
+        for folder in config.images.iter().chain(&config.references) {
+            let photographs = images(&root.join(folder))?;
+            items.extend(photographs.into_iter().map(Item::alone));
+        }
+        for folder in config.pairs.iter().chain(&config.labelled) {
+            let folder = root.join(folder);
+            let found = items_of(detect(&folder)?, form(config));
+            if found.is_empty() {
+                let expected = form_name(form(config));
+                let detail = format!("expected {expected} to learn from, found none");
+                return Err(TrainError::data(&folder, detail));
+            }
+            items.extend(found);
+        }
+        let key = format!("data.{name}.except");
+        for except in &config.except {
+            if !items.iter().any(|item| item.is_called(except)) {
+                return Err(TrainError::config(key, "a name to leave out", format!("'{except}'")));
+            }
+        }
+        items.retain(|item| !config.except.iter().any(|name| item.is_called(name)));
+        if items.is_empty() {
+            return Err(TrainError::config(key, "not to leave out all photographs", "all"));
+        }
+        let (name, config) = (name.to_owned(), config.clone());
+        Ok(Self { name, config, items, orders: Mutex::default() })
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        form(&self.config)
+    }
+
+    /// What is drawn at a position of the endless sequence of photographs, and its file. Each pass through
+    /// them has all of them once, in an order of its own.
+    pub(crate) fn draw(
+        &self,
+        seed: u64,
+        position: u64,
+        cache: &Cache,
+    ) -> Result<(Example, String), TrainError> {
+        let n_items = self.items.len() as u64;
+        let order = self.order(seed, position / n_items);
+        let item = &self.items[order[(position % n_items) as usize]];
+        let stream = format!("{} {position}", self.name);
+        let example = self.example(item, seed, &stream, cache)?;
+        Ok((example, item.photograph.display().to_string()))
+    }
+
+    /// What does not fit, of a photograph and its partner.
+    pub(crate) fn check(&self, item: &Item, cache: &Cache) -> Result<Option<String>, TrainError> {
+        let photograph = self.photograph(item, cache)?;
+        let side = self.low_side(item);
+        let [width, height] = [photograph.width(), photograph.height()];
+        let name = item.photograph.display();
+        if width.min(height) < side {
+            let needed = format!("at least {side} pixels a side");
+            return Ok(Some(format!("{name}: expected {needed}, found {width}x{height}")));
+        }
+        let Some(partner) = self.partner(item, cache)? else { return Ok(None) };
+        let expected = [width, height].map(|side| side * item.scale);
+        let found = [partner.width(), partner.height()];
+        Ok((expected != found).then(|| {
+            let partner = item.partner.as_ref().map(|path| path.display().to_string());
+            let partner = partner.unwrap_or_default();
+            let [[w, h], [found_w, found_h]] = [expected, found];
+            format!("{partner}: expected {w}x{h} as {name} says, found {found_w}x{found_h}")
+        }))
+    }
+
+    fn example(
+        &self,
+        item: &Item,
+        seed: u64,
+        stream: &str,
+        cache: &Cache,
+    ) -> Result<Example, TrainError> {
+        if let Some(misfit) = self.check(item, cache)? {
+            return Err(TrainError::Sizes { misfits: vec![misfit] });
+        }
+        let photograph = self.photograph(item, cache)?;
+        let mut random = random_stream(seed, stream);
+        let place = Place::draw(&mut random);
+        let rect = place.square(photograph.width(), photograph.height(), self.low_side(item));
+        let drawn = self.config.augment.draw(&mut random);
+        let mut image = drawn.turn.apply(&photograph.part(rect));
+        let mut partner = match self.partner(item, cache)? {
+            None => Partner::None,
+            Some(labels) if self.form() == Form::Labelled => {
+                let labels = drawn.turn.apply_to_labels(&labels.classes(rect));
+                Partner::Labels(item.classes_of(labels))
+            }
+            Some(reference) => {
+                Partner::Reference(drawn.turn.apply(&reference.part(scaled(rect, item.scale))))
+            }
+        };
+        if let Some(range) = &self.config.synthesis {
+            let dark = draw(range, &mut random)
+                .and_then(|synthesis| apply(&synthesis, &image, &mut random))
+                .map_err(|source| TrainError::Synthesis {
+                    path: item.photograph.clone(),
+                    source,
+                })?;
+            if self.form() == Form::Pairs {
+                partner = Partner::Reference(image);
+            }
+            image = dark;
+        }
+        if let Partner::Reference(reference) = partner {
+            partner = Partner::Reference(drawn.appearance.apply(reference));
+        }
+        Ok(Example { image: drawn.appearance.apply(image), partner })
+    }
+
+    fn photograph(&self, item: &Item, cache: &Cache) -> Result<Arc<Photograph>, TrainError> {
+        cache.get(&item.photograph, self.config.resize, Content::Photograph)
+    }
+
+    fn partner(&self, item: &Item, cache: &Cache) -> Result<Option<Arc<Photograph>>, TrainError> {
+        let content = match self.form() {
+            Form::Labelled => Content::Labels,
+            Form::Images | Form::Pairs => Content::Photograph,
+        };
+        let get = |path: &PathBuf| cache.get(path, self.config.resize, content);
+        item.partner.as_ref().map(get).transpose()
+    }
+
+    /// Side of the square that is cut from a photograph; that of its partner is `scale` times larger.
+    fn low_side(&self, item: &Item) -> u32 {
+        self.config.size_px / item.scale
+    }
+
+    fn order(&self, seed: u64, pass: u64) -> Arc<[usize]> {
+        let mut orders = self.orders.lock().expect("no thread panics here");
+        // Threads are at most a few batches apart.
+        orders.retain(|known, _| known + 2 > pass);
+        let shuffled = || {
+            let mut order: Vec<usize> = (0..self.items.len()).collect();
+            order.shuffle(&mut random_stream(seed, &format!("{} order {pass}", self.name)));
+            order.into()
+        };
+        orders.entry(pass).or_insert_with(shuffled).clone()
+    }
+}
+
+impl Item {
+    fn alone(photograph: PathBuf) -> Self {
+        Self { photograph, partner: None, scale: 1, classes: Classes::Own }
+    }
+
+    fn of_pair(pair: Pair, scale: u32, classes: Classes) -> Self {
+        Self { photograph: pair.first, partner: Some(pair.second), scale, classes }
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.photograph.file_stem().is_some_and(|stem| stem == name)
+    }
+
+    /// The labels as the classes that are scored.
+    fn classes_of(&self, mut labels: crate::augment::LabelMap) -> crate::augment::LabelMap {
+        if self.classes == Classes::CityscapesIds {
+            labels.classes.iter_mut().for_each(|class| *class = cityscapes_class(*class));
+        }
+        labels
+    }
+
+    /// Takes in names below `root`, sizes and first bytes.
+    pub(crate) fn hash(&self, root: &Path, hasher: &mut Sha256) -> Result<(), TrainError> {
+        for path in [Some(&self.photograph), self.partner.as_ref()].into_iter().flatten() {
+            let name = path.strip_prefix(root).unwrap_or(path);
+            let mut bytes = Vec::new();
+            let mut read = || {
+                let file = File::open(path)?;
+                let length = file.metadata()?.len();
+                file.take(HASHED_BYTES).read_to_end(&mut bytes)?;
+                Ok(length)
+            };
+            let length = read().map_err(|error| TrainError::io(path, error))?;
+            hasher.update(name.as_os_str().as_encoded_bytes());
+            hasher.update(length.to_le_bytes());
+            hasher.update(&bytes);
+        }
+        Ok(())
+    }
+}
+
+/// What a data set has of a form, without the parts that are meant for validation and test.
+fn items_of(set: DataSet, form: Form) -> Vec<Item> {
+    let splits = set.splits.into_iter();
+    let learned = splits.filter(|split| matches!(split.part, Part::Train | Part::Unstated));
+    let items = learned.flat_map(|split| match split.entries {
+        Entries::Paired(pairs) if form == Form::Pairs => {
+            let item = |pair| Item::of_pair(pair, split.scale, Classes::Own);
+            pairs.into_iter().map(item).collect()
+        }
+        Entries::Labelled { pairs, classes } if form == Form::Labelled => {
+            pairs.into_iter().map(|pair| Item::of_pair(pair, 1, classes)).collect()
+        }
+        _ => Vec::new(),
+    });
+    items.collect()
+}
