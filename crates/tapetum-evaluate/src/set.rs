@@ -9,8 +9,10 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tapetum_data::{DataError, Pair, images, labelled, pairs, pairs_between};
-use tapetum_image::{ColorConversion, Image, Limits, Linear, Photo, Raster, Samples, Srgb, decode};
+use tapetum_data::{
+    DataError, Pair, Synthesis, apply, images, labelled, pairs, pairs_between, random_stream,
+};
+use tapetum_image::{ColorConversion, Image, Limits, Photo, Raster, Samples, Srgb, decode};
 use tapetum_metrics::Picture;
 
 use crate::{error::EvaluateError, protocol::Protocol};
@@ -236,13 +238,12 @@ pub(crate) fn read_labels(path: &Path, limits: &Limits) -> Result<Vec<u8>, Evalu
     }
 }
 
-/// Less light: linear values times `exposure`, rounded to 8 bits as a dark file would be.
+/// Less light: linear values times `exposure`, in 256 levels as a dark file would be, and without noise.
 pub(crate) fn darkened(image: &Image<Srgb>, exposure: f32) -> Image<Srgb> {
-    let mut linear: Image<Linear> = image.to_linear();
-    linear.pixels.iter_mut().for_each(|value| *value *= exposure);
-    let mut dark = linear.to_srgb();
-    dark.pixels.iter_mut().for_each(|value| *value = (*value * 255.0).round() / 255.0);
-    dark
+    let synthesis =
+        Synthesis { shrink: 1, exposure, gamma: 1.0, cast: [1.0; 3], iso: 0, jpeg_quality: None };
+    let dark = apply(&synthesis, image, &mut random_stream(0, "no noise"));
+    dark.expect("an exposure of 0 to 1 that was checked, and a whole image")
 }
 
 /// A raster of floats, so that nothing is rounded before a protocol says how.

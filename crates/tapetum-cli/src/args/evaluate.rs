@@ -47,8 +47,8 @@ pub(crate) struct EvaluateArguments {
     /// How much of a method's change is applied: 1 is the network's own output, auto what users get
     #[arg(long, default_value = "1", value_parser = parse_strength, value_name = "0..1|auto")]
     pub(crate) strength: Strength,
-    /// A network that names the class of each pixel, for sets with labels: espnet-camvid=FILE or
-    /// espnet-cityscapes=FILE
+    /// A network that names the class of each pixel, for sets with labels: espnet-camvid=FILE,
+    /// espnet-cityscapes, deeplab-camvid or deeplab-cityscapes
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_segmenter)]
     pub(crate) segmenter: Option<(String, PathBuf)>,
     /// Folder that the metric fid compares with

@@ -1,7 +1,9 @@
 //! The terms of SCL-LLE's loss, one function an equation. Each returns a scalar.
 
-use burn::tensor::{Int, activation::log_softmax};
+use burn::tensor::Int;
 use tapetum_nn::prelude::Tensor;
+
+use crate::segmentation::losses::cross_entropy;
 
 /// Keeps `sqrt` differentiable for a grey image.
 const COLOR_EPSILON: f64 = 1e-12;
@@ -109,19 +111,17 @@ pub fn feature_preservation(low: Tensor<4>, enhanced: Tensor<4>) -> Tensor<1> {
     square(enhanced - low.detach()).mean()
 }
 
-/// `L_ce = -mean_p log softmax(S(p))_{y(p)}`: a segmenter finds the classes that are there. The mean is over
-/// the pixels that are not void; 0 where all are (`train.py`, cross entropy).
+/// `L_ce`, [`cross_entropy`]: a segmenter finds the classes that are there (`train.py`).
 ///
 /// # Shapes
 /// `logits`: `[batch, classes, height, width]`, at least `n_classes` of them; `labels`: `[batch, height,
 /// width]`, values of `n_classes` and above are void.
 // Deviation: the gradient flows; see the front page.
 pub fn segmentation(logits: Tensor<4>, labels: Tensor<3, Int>, n_classes: usize) -> Tensor<1> {
-    let labels = labels.unsqueeze_dim::<4>(1);
-    let is_valid = labels.clone().lower_elem(n_classes as i64).float();
-    let labels = labels.clamp_max(n_classes as i64 - 1);
-    let log_likelihood = log_softmax(logits, 1).gather(1, labels) * is_valid.clone();
-    -log_likelihood.sum() / is_valid.sum().clamp_min(1.0)
+    // The segmenter may have a class for void, which is not to be learned.
+    let beyond = logits.dims()[1] as i64;
+    let is_void = labels.clone().greater_equal_elem(n_classes as i64);
+    cross_entropy(logits, labels.mask_fill(is_void, beyond))
 }
 
 /// `L_sbc = 1/(BHW) Σ_b Σ_i Σ_{p in class i of image b} (Ȳ(p) - μ_{b,i})²`: pixels of one class in
