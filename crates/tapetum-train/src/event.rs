@@ -39,7 +39,7 @@ pub enum Event<'a> {
         /// Of each set.
         scores: &'a [Score],
         /// Enhanced photographs, as files.
-        samples: &'a [PathBuf],
+        samples: &'a [SampleFile],
     },
     /// A checkpoint was written.
     Saved {
@@ -62,4 +62,13 @@ pub enum Event<'a> {
         /// Steps so far.
         n_done: usize,
     },
+}
+
+/// A picture that a validation saved: dark, enhanced and, where there is one, the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleFile {
+    /// The picture.
+    pub path: PathBuf,
+    /// Of the enhanced photograph against the reference, where there is one, as in [`Score`].
+    pub psnr_db: Option<f64>,
 }

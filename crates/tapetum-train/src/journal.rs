@@ -1,7 +1,8 @@
 //! What a run leaves to read: `journal.jsonl`, the same as event files for TensorBoard, and the time it took.
 //!
 //! The journal holds no time, so that two runs of one recipe on one machine write the same bytes. A line is
-//! either `{"step", "terms": {name: value}}` or `{"step", "scores": {set: {metric: value}}, "samples": [file]}`.
+//! either `{"step", "terms": {name: value}}` or `{"step", "scores": {set: {metric: value}}, "samples": [{file,
+//! psnr_db}]}`.
 
 use std::{
     fs::{self, OpenOptions},
@@ -78,8 +79,14 @@ impl Journal {
         for score in scores {
             sets.entry(&score.set).or_insert(json!({}))[score.metric] = json!(score.value);
         }
-        let files: Vec<String> = samples.iter().map(|sample| sample.file.clone()).collect();
-        let mut line = json!({ "step": n_done, "scores": sets, "samples": files });
+        let pictures: Vec<Value> = samples
+            .iter()
+            .map(|sample| match sample.psnr_db {
+                Some(psnr_db) => json!({ "file": sample.file, "psnr_db": psnr_db }),
+                None => json!({ "file": sample.file }),
+            })
+            .collect();
+        let mut line = json!({ "step": n_done, "scores": sets, "samples": pictures });
         if let Some(chosen_by) = chosen_by {
             line["chosen_by"] = json!(chosen_by);
         }

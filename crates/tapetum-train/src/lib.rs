@@ -15,7 +15,7 @@ pub use crate::{
     augment::{Augment, Blur, ColorJitter, Fit, Geometry, ResizeFilter, Resizing},
     config::{PartConfig, Plan, RunConfig, RunDevice, RunPrecision, ValidationConfig},
     error::TrainError,
-    event::Event,
+    event::{Event, SampleFile},
     run::{Outcome, Session, run},
     validate::Score,
 };

@@ -20,7 +20,7 @@ use crate::{
     config::Plan,
     data::{Data, Loaded, Span, load_ahead},
     error::TrainError,
-    event::Event,
+    event::{Event, SampleFile},
     journal::Journal,
     validate::{Score, Sets},
 };
@@ -172,7 +172,7 @@ impl Run<'_, '_> {
             let folder = path.parent().unwrap_or(self.session.run);
             fs::create_dir_all(folder).map_err(|error| TrainError::io(folder, error))?;
             checkpoint::write(&path, &sample.png)?;
-            files.push(path);
+            files.push(SampleFile { path, psnr_db: sample.psnr_db });
         }
         self.journal.validation(n_done, &scores, chosen_by, &samples)?;
         (self.session.watch)(&Event::Validated { n_done, scores: &scores, samples: &files });

@@ -38,6 +38,8 @@ pub(crate) struct Sample {
     pub(crate) file: String,
     pub(crate) png: Vec<u8>,
     pub(crate) size: (u32, u32),
+    /// Where there is a reference.
+    pub(crate) psnr_db: Option<f64>,
 }
 
 /// The sets of a run, found.
@@ -168,8 +170,11 @@ impl Set {
     ) -> Result<Sample, TrainError> {
         let low = read(&pair.first)?;
         let mut views = vec![whole(&low), enhanced(network, &low, &pair.first)?];
+        let mut psnr_db = None;
         if !pair.second.as_os_str().is_empty() {
-            views.push(whole(&read(&pair.second)?));
+            let reference = whole(&read(&pair.second)?);
+            psnr_db = psnr_rgb(&picture(&views[1]), &picture(&reference)).ok();
+            views.push(reference);
         }
         let views: Vec<Image<Srgb>> = views.iter().map(small).collect();
         let name = format!("{}/{}", self.name, pair.name).replace(['/', '\\'], "-");
@@ -181,7 +186,7 @@ impl Set {
         let raster = Raster::new(size.0, size.1, Channels::Rgb, samples).map_err(failure)?;
         let photo = Photo::from_raster(raster, Format::Png);
         let png = encode(&photo, Format::Png, &EncodeOptions::default()).map_err(failure)?;
-        Ok(Sample { name, file, png, size })
+        Ok(Sample { name, file, png, size, psnr_db })
     }
 
     fn misplaced(&self, what: &str, key: &str) -> TrainError {

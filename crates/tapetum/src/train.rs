@@ -24,7 +24,7 @@ use tapetum_train::{Plan, RunConfig, Session, TrainError, ValidationConfig};
 use thiserror::Error;
 
 pub use tapetum_nn::recipe::TermValue;
-pub use tapetum_train::{Event, Outcome, PartConfig, Score};
+pub use tapetum_train::{Event, Outcome, PartConfig, SampleFile, Score};
 
 use crate::evaluate::{SEGMENTERS, read_segmenter};
 

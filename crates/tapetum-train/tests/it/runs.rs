@@ -166,9 +166,12 @@ fn the_journal_has_terms_scores_and_pictures() {
     let last = &lines[5];
     assert_eq!(last["scores"]["."]["psnr_db"].as_f64(), Some(outcome.scores[0].value));
     assert_eq!(last["samples"].as_array().unwrap().len(), 2);
-    let sample = fs::read(place.path("run").join(last["samples"][0].as_str().unwrap())).unwrap();
+    let sample =
+        fs::read(place.path("run").join(last["samples"][0]["file"].as_str().unwrap())).unwrap();
     let sample = decode(&sample, &Limits::default()).unwrap().raster;
     assert_eq!((sample.width(), sample.height()), (3 * 24, 20), "dark, enhanced, reference");
+    let of_samples = last["samples"].as_array().unwrap().iter();
+    assert!(of_samples.clone().all(|sample| sample["psnr_db"].is_f64()), "{text}");
     let names: Vec<String> = left(&place.path("run")).into_iter().map(|(name, _)| name).collect();
     for name in ["best.safetensors", "recipe.toml", "origin.json", "checkpoints/step-00000008"] {
         assert!(names.iter().any(|found| found == name), "{name} of {names:?}");

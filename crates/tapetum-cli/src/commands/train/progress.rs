@@ -1,8 +1,8 @@
 //! What is known of a training so far, and the texts that say it. No clock: times come with the events.
 
-use std::{collections::VecDeque, path::PathBuf, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use tapetum::train::{Event, Score, TermValue};
+use tapetum::train::{Event, SampleFile, Score, TermValue};
 
 use super::text;
 
@@ -38,7 +38,7 @@ struct Term {
 struct Validation {
     n_done: usize,
     scores: Vec<Standing>,
-    samples: Vec<PathBuf>,
+    samples: Vec<SampleFile>,
 }
 
 /// The score of a set, beside the best that it had in this process.

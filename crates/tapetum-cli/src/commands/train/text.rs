@@ -1,9 +1,8 @@
 //! Numbers, times and names of a training, as people read them.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
+
+use tapetum::train::SampleFile;
 
 /// Samples that are named; of more, their number is told.
 const N_SAMPLES_NAMED: usize = 4;
@@ -44,20 +43,23 @@ pub(super) fn pace(images_per_s: Option<f64>, left: Option<Duration>) -> String 
     speed.into_iter().chain(left).collect::<Vec<_>>().join(", ")
 }
 
-/// The files of a validation: one folder and names where they share it.
-pub(super) fn samples(paths: &[PathBuf]) -> String {
-    let folder = paths.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-    let is_shared = paths.iter().all(|path| path.parent() == Some(folder));
-    let name = |path: &PathBuf| match path.file_name() {
-        Some(name) if is_shared => Path::new(name).display().to_string(),
-        _ => path.display().to_string(),
+/// The files of a validation with their scores: one folder and names where they share it.
+pub(super) fn samples(samples: &[SampleFile]) -> String {
+    let folder = samples.first().and_then(|sample| sample.path.parent()).unwrap_or(Path::new(""));
+    let is_shared = samples.iter().all(|sample| sample.path.parent() == Some(folder));
+    let name = |SampleFile { path, psnr_db }: &SampleFile| {
+        let name = match path.file_name() {
+            Some(name) if is_shared => Path::new(name).display().to_string(),
+            _ => path.display().to_string(),
+        };
+        psnr_db.map_or(name.clone(), |psnr_db| format!("{name} {psnr_db:.2} dB"))
     };
-    let named: Vec<_> = paths.iter().take(N_SAMPLES_NAMED).map(name).collect();
+    let named: Vec<_> = samples.iter().take(N_SAMPLES_NAMED).map(name).collect();
     let place = match is_shared && !folder.as_os_str().is_empty() {
         true => format!("samples in {}: ", folder.display()),
         false => "samples: ".to_owned(),
     };
-    let n_more = paths.len() - named.len();
+    let n_more = samples.len() - named.len();
     let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
     format!("{place}{}{more}", named.join(", "))
 }
@@ -111,11 +113,14 @@ mod tests {
 
     #[test]
     fn samples_name_their_folder_once() {
-        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let sample = |name: &&str| SampleFile { path: name.into(), psnr_db: None };
+        let paths = |names: &[&str]| names.iter().map(sample).collect::<Vec<_>>();
         let shared = paths(&["run/samples/1.png", "run/samples/2.png"]);
         assert_eq!(samples(&shared), "samples in run/samples: 1.png, 2.png");
         let apart = paths(&["a/1.png", "b/1.png"]);
         assert_eq!(samples(&apart), "samples: a/1.png, b/1.png");
+        let scored = [SampleFile { path: "a/1.png".into(), psnr_db: Some(17.123) }];
+        assert_eq!(samples(&scored), "samples in a: 1.png 17.12 dB");
         let many = paths(&["1", "2", "3", "4", "5", "6"]);
         assert_eq!(samples(&many), "samples: 1, 2, 3, 4 and 2 more");
     }

@@ -31,7 +31,7 @@ fn validate(progress: &mut Progress, n_done: usize, values: [f64; 2]) -> Vec<Str
     let score =
         |set: &str, value| Score { set: set.to_owned(), metric: "psnr_db", value, n_images: 15 };
     let scores = [score("lol-v1", values[0]), score("mit", values[1])];
-    let samples = [Path::new("run/samples/1.png").to_owned()];
+    let samples = [SampleFile { path: "run/samples/1.png".into(), psnr_db: None }];
     tell(progress, &Event::Validated { n_done, scores: &scores, samples: &samples })
 }
 
