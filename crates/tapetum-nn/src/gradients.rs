@@ -9,19 +9,6 @@ use burn::{
     tensor::Tensor,
 };
 
-/// Scales all gradients so that their joint L2 norm is at most `norm_max`; returns the norm before.
-pub fn clip_norm<M: Module>(
-    grads: GradientsParams,
-    module: &M,
-    norm_max: f64,
-) -> (GradientsParams, f64) {
-    let norm = norm(&grads, module);
-    if norm <= norm_max {
-        return (grads, norm);
-    }
-    (scale(grads, module, norm_max / norm), norm)
-}
-
 /// Joint L2 norm of all gradients of a module.
 pub fn norm<M: Module>(grads: &GradientsParams, module: &M) -> f64 {
     inner_product(grads, grads, module).sqrt()
@@ -39,13 +26,6 @@ pub(crate) fn scale<M: Module>(grads: GradientsParams, module: &M, factor: f64) 
     let mut scale = Scale { grads, scaled: GradientsParams::new(), factor };
     module.visit(&mut scale);
     scale.scaled
-}
-
-/// Takes out the gradients of `part`, a module within the one that they are of.
-pub fn take_part<M: Module>(grads: &mut GradientsParams, part: &M) -> GradientsParams {
-    let mut taken = Take { from: grads, to: GradientsParams::new() };
-    part.visit(&mut taken);
-    taken.to
 }
 
 /// The identities of a module's float parameters, in visiting order. Optimiser state is keyed by
@@ -93,19 +73,6 @@ impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             self.scaled.register(param.id, grad * self.factor);
-        }
-    }
-}
-
-struct Take<'a> {
-    from: &'a mut GradientsParams,
-    to: GradientsParams,
-}
-
-impl ModuleVisitor for Take<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.from.remove::<D>(param.id) {
-            self.to.register(param.id, grad);
         }
     }
 }

@@ -50,52 +50,57 @@ impl Segmenter for Deeplab {
     }
 
     fn logits(&self, image: Tensor<4>) -> Tensor<4> {
-        self.network.logits(image, &mut ())
+        logits(&self.network.backbone, &self.network.head, image, &mut ())
     }
 }
 
 /// The network, of layers that are frozen or trained.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub(super) struct DeeplabNetwork<L> {
     pub(super) backbone: MobileNetV2<L>,
+    pub(super) head: Head<L>,
+}
+
+/// What makes logits of the backbone's features.
+#[derive(Module, Debug)]
+pub(super) struct Head<L> {
     pyramid: Pyramid<L>,
     decoder: Decoder<L>,
 }
 
 impl<L> DeeplabNetwork<L> {
     pub(super) fn build(n_classes: usize, layer: &mut impl FnMut(LayerPlan) -> L) -> Self {
-        Self {
-            backbone: MobileNetV2::build(layer),
-            pyramid: Pyramid::build(layer),
-            decoder: Decoder::build(n_classes, layer),
-        }
+        let backbone = MobileNetV2::build(layer);
+        let pyramid = Pyramid::build(layer);
+        Self { backbone, head: Head { pyramid, decoder: Decoder::build(n_classes, layer) } }
     }
+}
 
+impl<L> Head<L> {
     /// All layers.
     pub(super) fn layers(&self) -> impl Iterator<Item = &L> {
         let Pyramid { point, dilated, mean, project } = &self.pyramid;
         let pyramid = [point].into_iter().chain(dilated).chain([mean, project]);
         let Decoder { project_fine, join, classify } = &self.decoder;
-        self.backbone.layers().chain(pyramid).chain([project_fine, join, classify])
+        pyramid.chain([project_fine, join, classify])
     }
 }
 
-impl<L: Layer> DeeplabNetwork<L> {
-    /// As [`Segmenter::logits`].
-    pub(super) fn logits(&self, image: Tensor<4>, pass: &mut L::Pass) -> Tensor<4> {
-        let [_, _, height, width] = image.dims();
-        let image = InputScale::TORCHVISION.apply(extended(image));
-        let size = [image.dims()[2], image.dims()[3]];
-        let [fine, coarse] = self.backbone.forward(image, pass);
-        let coarse = self.pyramid.forward(coarse, pass);
-        let logits = self.decoder.forward(fine, coarse, pass);
-        let logits = ops::resize2d(logits, size, Interpolation::Bilinear);
-        if [height, width] == size {
-            logits
-        } else {
-            logits.narrow(2, 0, height).narrow(3, 0, width)
-        }
-    }
+/// As [`Segmenter::logits`], of a network in two parts.
+pub(super) fn logits<L: Layer>(
+    backbone: &MobileNetV2<L>,
+    head: &Head<L>,
+    image: Tensor<4>,
+    pass: &mut L::Pass,
+) -> Tensor<4> {
+    let [_, _, height, width] = image.dims();
+    let image = InputScale::TORCHVISION.apply(extended(image));
+    let size = [image.dims()[2], image.dims()[3]];
+    let [fine, coarse] = backbone.forward(image, pass);
+    let coarse = head.pyramid.forward(coarse, pass);
+    let logits = head.decoder.forward(fine, coarse, pass);
+    let logits = ops::resize2d(logits, size, Interpolation::Bilinear);
+    if [height, width] == size { logits } else { logits.narrow(2, 0, height).narrow(3, 0, width) }
 }
 
 /// The image with its last row and column repeated until the backbone takes it.
@@ -197,7 +202,8 @@ mod tests {
         let mut reader = WeightReader::new(&nothing);
         let network = Deeplab::read(&mut reader, &["a", "b"], &Device::flex().autodiff());
         assert!(!network.device().is_autodiff());
-        for layer in network.network.layers() {
+        let DeeplabNetwork { backbone, head } = &network.network;
+        for layer in backbone.layers().chain(head.layers()) {
             assert!(!layer.weight.device().is_autodiff());
             assert!(!layer.bias.device().is_autodiff());
         }

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::segmentation::{
         Segmenter,
-        deeplab::DeeplabNetwork,
+        deeplab::{DeeplabNetwork, logits},
         initial_weights::initial_weights,
         losses,
         weights::{read_deeplab, read_trained_deeplab},
@@ -151,7 +151,8 @@ mod tests {
         let device = Device::flex();
         let mut weights = weights();
         let mut pass = pass(0.0);
-        let logits = network(&weights, &device).logits(pictures(&device), &mut pass);
+        let DeeplabNetwork { backbone, head } = network(&weights, &device);
+        let logits = logits(&backbone, &head, pictures(&device), &mut pass);
         assert_eq!(pass.moments.len(), weights.tensors.len() / 6);
         for (norm, moments) in pass.moments {
             let parts = [("running_mean", moments.mean), ("running_var", moments.variance)];
@@ -176,7 +177,9 @@ mod tests {
         let loss = |network: &DeeplabNetwork<TrainedLayer>| {
             let labels = Tensor::<1, burn::tensor::Int>::arange(0..3 * 37 * 50, &device);
             let labels = (labels / 40).remainder_scalar(4).reshape([3, 37, 50]);
-            losses::cross_entropy(network.logits(pictures(&device), &mut pass(0.1)), labels)
+            let DeeplabNetwork { backbone, head } = network;
+            let logits = logits(backbone, head, pictures(&device), &mut pass(0.1));
+            losses::cross_entropy(logits, labels)
         };
         let network_at = |weights: &Weights| network(weights, &device);
         let network = network_at(&weights);
@@ -190,7 +193,8 @@ mod tests {
             "classifier.aspp.project.0",
             "classifier.classifier.0",
         ];
-        for layer in network.layers().filter(|l| names.contains(&&*l.plan.convolution)) {
+        let layers = network.backbone.layers().chain(network.head.layers());
+        for layer in layers.filter(|l| names.contains(&&*l.plan.convolution)) {
             let name = format!("{}.weight", layer.plan.convolution);
             let gradient = layer.weight.val().grad(&gradients).expect("it is a parameter");
             let gradient = TensorValues::of(gradient).values;

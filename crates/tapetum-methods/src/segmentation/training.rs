@@ -2,30 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use burn::optim::{
-    GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig,
-    momentum::MomentumConfig,
-};
-use burn::tensor::Bytes;
+use burn::tensor::Gradients;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tapetum_nn::{
-    Weights, WeightsError, gradients,
+    Weights, WeightsError,
     ops::BatchMoments,
     prelude::*,
     recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
+    training::{
+        Learner, LearnerConfig, OptimizerConfig, PolynomialDecay, Schedule, SgdOptions, join, split,
+    },
     weights::{from_safetensors, to_safetensors},
 };
 use thiserror::Error;
 
 use super::{
-    deeplab::DeeplabNetwork,
+    deeplab::{DeeplabNetwork, Head, logits},
     initial_weights::initial_weights,
     losses,
+    mobilenet_v2::MobileNetV2,
     running::RunningStatistics,
     trained_layer::{TrainedLayer, TrainingPass},
-    weights::{read_deeplab, read_trained_deeplab, write_trained_deeplab},
+    weights::{read_deeplab, read_statistics, read_trained_deeplab, write_trained_deeplab},
 };
 
 /// Everything that decides a training step. Where nothing else is said, the numbers are those of the
@@ -42,8 +42,8 @@ pub struct TrainingConfig {
     /// Share of the last direction that a step keeps.
     pub momentum: f64,
     /// L2 penalty, added to the gradient.
-    pub weight_decay: f32,
-    /// Largest norm of the gradient of all parameters together; ours.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient of the backbone, and of the rest; ours.
     pub gradient_norm_max: f64,
     /// Share of a batch's statistics in the running ones of the pyramid and the decoder.
     pub statistics_rate: f32,
@@ -99,17 +99,33 @@ pub enum StartError {
     Weights(#[from] WeightsError),
 }
 
-/// The network in training, with its optimiser.
+/// The network in training, its two parts with an optimiser each.
 pub struct Training {
     config: TrainingConfig,
     classes: &'static [&'static str],
-    network: DeeplabNetwork<TrainedLayer>,
+    backbone: Learner<MobileNetV2<TrainedLayer>>,
+    head: Learner<Head<TrainedLayer>>,
     statistics: RunningStatistics,
-    optimizer: ModuleOptimizer,
-    step: usize,
-    n_steps: usize,
     seed: u64,
     device: Device,
+}
+
+impl TrainingConfig {
+    /// Of a part of the network, with a share of the learning rate.
+    fn learner(&self, share: f64) -> LearnerConfig {
+        LearnerConfig {
+            learning_rate: self.learning_rate * share,
+            optimizer: OptimizerConfig::Sgd(SgdOptions {
+                momentum: self.momentum,
+                nesterov: false,
+                weight_decay: self.weight_decay,
+            }),
+            schedule: Schedule::Poly(PolynomialDecay { power: self.power, end: 0.0 }),
+            warmup_steps: 0,
+            gradient_norm_max: Some(self.gradient_norm_max),
+            average: None,
+        }
+    }
 }
 
 impl Training {
@@ -129,27 +145,15 @@ impl Training {
         if expected != found {
             return Err(StartError::Classes { expected, found });
         }
-        let device = device.clone();
         let weights = initial_weights(expected, classifier, seed)?;
-        let (network, statistics) = read_trained_deeplab(&weights, expected, &device)?;
-        // No dampening: the sum of directions, as PyTorch keeps it.
-        let momentum =
-            MomentumConfig { momentum: config.momentum, dampening: 0.0, nesterov: false };
-        let optimizer = SgdConfig::new()
-            .with_momentum(Some(momentum))
-            .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
-            .init();
-        let step = 0;
-        Ok(Self { config, classes, network, statistics, optimizer, step, n_steps, seed, device })
+        let (network, statistics) = read_trained_deeplab(&weights, expected, device)?;
+        let DeeplabNetwork { backbone, head } = network;
+        let backbone = Learner::new(backbone, config.learner(config.backbone_rate), n_steps);
+        let head = Learner::new(head, config.learner(1.0), n_steps);
+        Ok(Self { config, classes, backbone, head, statistics, seed, device: device.clone() })
     }
 
-    /// Of pyramid and decoder.
-    fn learning_rate(&self) -> f64 {
-        let progress = self.step as f64 / self.n_steps.max(1) as f64;
-        self.config.learning_rate * (1.0 - progress.min(1.0)).powf(self.config.power)
-    }
-
-    /// The loss of a batch, its gradients times `share`, and its statistics.
+    /// The loss of a batch and its gradients times `share`; its statistics join the others.
     fn backward(&self, idx: usize, mut batch: Batch, share: f64) -> Result<Passed, RecipeError> {
         let data = |message: String| RecipeError::Data(message);
         let part = batch.labelled("labelled");
@@ -160,34 +164,49 @@ impl Training {
             return Err(data(format!("expected at least 2 photographs a batch, got {n_images}")));
         }
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(((self.step as u64) << 16) | idx as u64);
+        random.set_stream(((self.head.step() as u64) << 16) | idx as u64);
         let mut pass = TrainingPass::new(random, self.config.dropout);
-        let loss = losses::cross_entropy(self.network.logits(images, &mut pass), labels);
-        let value = finite("cross_entropy", f64::from(loss.clone().into_scalar::<f32>()))?;
+        let logits = logits(self.backbone.module(), self.head.module(), images, &mut pass);
+        let loss = losses::cross_entropy(logits, labels);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(RecipeError::NonFinite { term: "cross_entropy", value });
+        }
         let gradients = (loss * share).backward();
-        let gradients = GradientsParams::from_grads(gradients, &self.network);
         Ok(Passed { loss: value, gradients, moments: pass.moments })
     }
 
-    /// Moves the parameters, the backbone's more slowly than the others.
-    fn descend(&mut self, mut gradients: GradientsParams, learning_rate: f64) {
-        let of_backbone = gradients::take_part(&mut gradients, &self.network.backbone);
-        let rates = [learning_rate * self.config.backbone_rate, learning_rate];
-        for (rate, gradients) in rates.into_iter().zip([of_backbone, gradients]) {
-            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+    /// Collects the gradients of all batches; gives the mean loss and the statistics of each.
+    fn collect(
+        &mut self,
+        batches: Vec<Batch>,
+    ) -> Result<(f64, Vec<BTreeMap<String, BatchMoments>>), RecipeError> {
+        let share = 1.0 / batches.len().max(1) as f64;
+        let (mut loss, mut moments) = (0.0, Vec::new());
+        for (idx, batch) in batches.into_iter().enumerate() {
+            let mut passed = self.backward(idx, batch, share)?;
+            loss += passed.loss * share;
+            moments.push(passed.moments);
+            self.backbone.collect(&mut passed.gradients);
+            self.head.collect(&mut passed.gradients);
         }
+        // Neither part moves where the other could not.
+        self.backbone.check()?;
+        self.head.check()?;
+        Ok((loss, moments))
+    }
+
+    fn written(&self) -> Weights {
+        let layers = self.backbone.module().layers().chain(self.head.module().layers());
+        write_trained_deeplab(layers, &self.statistics)
     }
 }
 
 /// What a batch leaves behind.
 struct Passed {
     loss: f64,
-    gradients: GradientsParams,
+    gradients: Gradients,
     moments: BTreeMap<String, BatchMoments>,
-}
-
-fn finite(term: &'static str, value: f64) -> Result<f64, RecipeError> {
-    if value.is_finite() { Ok(value) } else { Err(RecipeError::NonFinite { term, value }) }
 }
 
 const NEEDS: &[Need] = &[Need { name: "labelled", form: Form::Labelled, is_required: true }];
@@ -198,29 +217,24 @@ impl Recipe for Training {
     }
 
     fn step(&mut self, batches: Vec<Batch>) -> Result<Vec<TermValue>, RecipeError> {
-        let share = 1.0 / batches.len().max(1) as f64;
-        let mut accumulator = GradientsAccumulator::new();
-        let (mut loss, mut moments) = (0.0, Vec::new());
-        for (idx, batch) in batches.into_iter().enumerate() {
-            let passed = self.backward(idx, batch, share)?;
-            loss += passed.loss * share;
-            moments.push(passed.moments);
-            accumulator.accumulate(&self.network, passed.gradients);
-        }
-        let norm_max = self.config.gradient_norm_max;
-        let (gradients, norm) = gradients::clip_norm(accumulator.grads(), &self.network, norm_max);
-        finite("gradient_norm", norm)?;
-        let learning_rate = self.learning_rate();
-        self.descend(gradients, learning_rate);
+        let (loss, moments) = self.collect(batches).inspect_err(|_| {
+            self.backbone.discard();
+            self.head.discard();
+        })?;
+        let of_backbone = self.backbone.update()?;
+        let of_head = self.head.update()?;
         let TrainingConfig { statistics_rate, backbone_statistics_rate, .. } = self.config;
         let is_backbone = |norm: &str| norm.starts_with("backbone.");
         let rate = |norm: &str| {
             if is_backbone(norm) { backbone_statistics_rate } else { statistics_rate }
         };
         moments.iter().for_each(|moments| self.statistics.update(moments, rate));
-        self.step += 1;
-        let values =
-            [("cross_entropy", loss), ("gradient_norm", norm), ("learning_rate", learning_rate)];
+        let values = [
+            ("cross_entropy", loss),
+            ("gradient_norm", of_head.gradient_norm),
+            ("backbone_gradient_norm", of_backbone.gradient_norm),
+            ("learning_rate", of_head.learning_rate),
+        ];
         Ok(values.map(|(name, value)| TermValue { name, value }).to_vec())
     }
 
@@ -230,44 +244,27 @@ impl Recipe for Training {
     }
 
     fn weights(&self) -> Weights {
-        let mut weights = write_trained_deeplab(&self.network, &self.statistics);
+        let mut weights = self.written();
         weights.flush_denormals();
         weights
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        let mut weights = write_trained_deeplab(&self.network, &self.statistics);
-        let ids = gradients::parameter_ids(&self.network);
-        let ids = serde_json::to_string(&ids).expect("numbers are JSON");
-        weights.header.insert("parameter_ids".to_owned(), ids);
-        weights.header.insert("step".to_owned(), self.step.to_string());
-        let weights = to_safetensors(&weights);
-        let optimizer = self.optimizer.into_bytes().expect("optimiser state is serializable");
-        let length = (weights.len() as u64).to_le_bytes();
-        [&length, weights.as_slice(), &optimizer].concat()
+        let mut statistics = Weights::default();
+        self.statistics.write(&mut statistics);
+        join(&[
+            ("backbone", &self.backbone.checkpoint()),
+            ("head", &self.head.checkpoint()),
+            ("statistics", &to_safetensors(&statistics)),
+        ])
     }
 
     fn restore(&mut self, checkpoint: &[u8]) -> Result<(), RecipeError> {
-        let bad = |detail: &str| RecipeError::Checkpoint(detail.to_owned());
-        let (length, rest) = checkpoint.split_first_chunk().ok_or_else(|| bad("it is empty"))?;
-        let length = u64::from_le_bytes(*length) as usize;
-        let (weights, optimizer) =
-            rest.split_at_checked(length).ok_or_else(|| bad("it is cut short"))?;
-        let weights = from_safetensors(weights)?;
-        let (network, statistics) =
-            read_trained_deeplab(&weights, self.config.n_classes, &self.device)?;
-        let ids = weights.header.get("parameter_ids");
-        let ids: Vec<u64> = ids
-            .and_then(|ids| serde_json::from_str(ids).ok())
-            .filter(|ids: &Vec<u64>| ids.len() == gradients::parameter_ids(&network).len())
-            .ok_or_else(|| bad("its parameter identities are missing"))?;
-        let step = weights.header.get("step").and_then(|step| step.parse().ok());
-        let step = step.ok_or_else(|| bad("its step is missing"))?;
-        let bytes = Bytes::from_bytes_vec(optimizer.to_vec());
-        let optimizer = self.optimizer.clone().from_bytes(bytes);
-        self.optimizer = optimizer.map_err(|e| RecipeError::Checkpoint(e.to_string()))?;
-        self.network = gradients::with_parameter_ids(network, &ids);
-        (self.statistics, self.step) = (statistics, step);
+        let [backbone, head, statistics] = split(checkpoint, ["backbone", "head", "statistics"])?;
+        let statistics = read_statistics(&from_safetensors(statistics)?, self.config.n_classes)?;
+        self.backbone.restore(backbone)?;
+        self.head.restore(head)?;
+        self.statistics = statistics;
         Ok(())
     }
 }

@@ -85,14 +85,26 @@ pub(super) fn read_trained_deeplab(
 }
 
 /// What [`read_deeplab`] reads, counters of batches among it.
-pub(super) fn write_trained_deeplab(
-    network: &DeeplabNetwork<TrainedLayer>,
+pub(super) fn write_trained_deeplab<'a>(
+    layers: impl Iterator<Item = &'a TrainedLayer>,
     statistics: &RunningStatistics,
 ) -> Weights {
     let mut weights = Weights::default();
-    network.layers().for_each(|layer| layer.write(&mut weights));
+    layers.for_each(|layer| layer.write(&mut weights));
     statistics.write(&mut weights);
     weights
+}
+
+/// The running statistics alone.
+pub(super) fn read_statistics(
+    weights: &Weights,
+    n_classes: usize,
+) -> Result<RunningStatistics, WeightsError> {
+    let mut reader = WeightReader::new(weights);
+    let mut statistics = RunningStatistics::default();
+    DeeplabNetwork::build(n_classes, &mut |plan| statistics.read(&mut reader, &plan));
+    reader.finish("DeepLabv3+")?;
+    Ok(statistics)
 }
 
 /// The tensors `backbone.*` of [`read_deeplab`] from MobileNetV2 trained as a classifier: its `features`

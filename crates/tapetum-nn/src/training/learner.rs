@@ -131,6 +131,17 @@ impl<M: Module> Learner<M> {
         self.n_collected += 1;
     }
 
+    /// Whether the next update can be applied, for methods of which several networks move or none.
+    ///
+    /// # Errors
+    /// The collected gradients are not finite.
+    pub fn check(&mut self) -> Result<(), RecipeError> {
+        let gradients = self.gradients.grads();
+        let norm = gradients::norm(&gradients, &self.module);
+        self.gradients.accumulate(&self.module, gradients);
+        finite(norm).map(drop)
+    }
+
     /// Drops what was collected since the last update.
     pub fn discard(&mut self) {
         self.gradients = GradientsAccumulator::new();
@@ -148,10 +159,7 @@ impl<M: Module> Learner<M> {
         assert!(self.n_collected > 0, "an update needs collected gradients");
         self.n_collected = 0;
         let gradients = self.gradients.grads();
-        let gradient_norm = gradients::norm(&gradients, &self.module);
-        if !gradient_norm.is_finite() {
-            return Err(RecipeError::NonFinite { term: "gradient_norm", value: gradient_norm });
-        }
+        let gradient_norm = finite(gradients::norm(&gradients, &self.module))?;
         let gradients = match self.config.gradient_norm_max {
             Some(max) if gradient_norm > max => {
                 gradients::scale(gradients, &self.module, max / gradient_norm)
@@ -235,6 +243,13 @@ impl<M: Module> Learner<M> {
             return Err(bad(format!("expected {n_expected} parameters, found {n_found}")));
         }
         Ok(progress)
+    }
+}
+
+fn finite(gradient_norm: f64) -> Result<f64, RecipeError> {
+    match gradient_norm.is_finite() {
+        true => Ok(gradient_norm),
+        false => Err(RecipeError::NonFinite { term: "gradient_norm", value: gradient_norm }),
     }
 }
 

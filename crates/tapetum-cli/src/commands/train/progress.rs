@@ -134,8 +134,9 @@ impl Progress {
                 let scores = scores.iter().map(|s| format!("{} {}", s.set, s.text(*n_done)));
                 let scores = scores.collect::<Vec<_>>().join("; ");
                 let samples = (!samples.is_empty()).then(|| text::samples(samples));
-                let validated = format!("step {n_done}: validated: {scores}");
-                [validated].into_iter().chain(samples).collect()
+                let has_scores = !scores.is_empty();
+                let validated = has_scores.then(|| format!("step {n_done}: validated: {scores}"));
+                validated.into_iter().chain(samples).collect()
             }
             _ => vec![line_of(event)],
         }
