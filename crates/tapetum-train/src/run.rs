@@ -78,6 +78,7 @@ pub fn run(
 ) -> Result<Outcome, TrainError> {
     plan.check()?;
     let sets = Sets::open(&plan.validation, session.data)?;
+    sets.expect_for(&recipe.trained())?;
     let data = Data::open(recipe.needs(), &plan.data, &plan.run, session.data)?;
     let data_sha256 = data.fingerprint(session.data)?;
     settle(session.run, session.recipe, &data_sha256)?;

@@ -79,7 +79,21 @@ impl Sets {
     }
 
     /// # Errors
-    /// A photograph cannot be read, or the set is not one for what is trained.
+    /// A set is not one for what is trained.
+    pub(crate) fn expect_for(&self, trained: &Trained) -> Result<(), TrainError> {
+        self.sets.iter().try_for_each(|set| match (&set.scenes, trained) {
+            (Scenes::Labelled(..), Trained::Enhancer(_)) => {
+                Err(set.misplaced("an enhancer", "pairs or samples"))
+            }
+            (Scenes::Paired(_) | Scenes::Dark(_), Trained::Segmenter(_)) => {
+                Err(set.misplaced("a segmenter", "labelled"))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// # Errors
+    /// A photograph cannot be read.
     pub(crate) fn validate(
         &self,
         trained: &Trained,
@@ -105,8 +119,7 @@ impl Sets {
                 (Scenes::Labelled(pairs, classes), Trained::Segmenter(network)) => {
                     scores.push(set.score_labels(pairs, *classes, &**network)?);
                 }
-                (_, Trained::Enhancer(_)) => return Err(set.misplaced("an enhancer", "pairs")),
-                (_, Trained::Segmenter(_)) => return Err(set.misplaced("a segmenter", "labelled")),
+                _ => unreachable!("the sets were checked before the first step"),
             }
         }
         Ok((scores, samples))

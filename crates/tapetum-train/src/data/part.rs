@@ -128,25 +128,33 @@ impl Source {
         Ok((example, item.photograph.display().to_string()))
     }
 
-    /// What does not fit, of a photograph and its partner.
+    /// Reads a photograph and its partner, and says what does not fit.
     pub(crate) fn check(&self, item: &Item, cache: &Cache) -> Result<Option<String>, TrainError> {
-        let photograph = self.photograph(item, cache)?;
+        let (photograph, partner) = self.read(item, cache)?;
+        Ok(self.misfit(item, &photograph, partner.as_deref()))
+    }
+
+    fn misfit(
+        &self,
+        item: &Item,
+        photograph: &Photograph,
+        partner: Option<&Photograph>,
+    ) -> Option<String> {
         let side = self.low_side(item);
         let [width, height] = [photograph.width(), photograph.height()];
         let name = item.photograph.display();
         if width.min(height) < side {
             let needed = format!("at least {side} pixels a side");
-            return Ok(Some(format!("{name}: expected {needed}, found {width}x{height}")));
+            return Some(format!("{name}: expected {needed}, found {width}x{height}"));
         }
-        let Some(partner) = self.partner(item, cache)? else { return Ok(None) };
+        let (path, partner) = item.partner.as_ref().zip(partner)?;
         let expected = [width, height].map(|side| side * item.scale);
         let found = [partner.width(), partner.height()];
-        Ok((expected != found).then(|| {
-            let partner = item.partner.as_ref().map(|path| path.display().to_string());
-            let partner = partner.unwrap_or_default();
-            let [[w, h], [found_w, found_h]] = [expected, found];
+        let [[w, h], [found_w, found_h]] = [expected, found];
+        (expected != found).then(|| {
+            let partner = path.display();
             format!("{partner}: expected {w}x{h} as {name} says, found {found_w}x{found_h}")
-        }))
+        })
     }
 
     fn example(
@@ -156,16 +164,16 @@ impl Source {
         stream: &str,
         cache: &Cache,
     ) -> Result<Example, TrainError> {
-        if let Some(misfit) = self.check(item, cache)? {
+        let (photograph, partner) = self.read(item, cache)?;
+        if let Some(misfit) = self.misfit(item, &photograph, partner.as_deref()) {
             return Err(TrainError::Sizes { misfits: vec![misfit] });
         }
-        let photograph = self.photograph(item, cache)?;
         let mut random = random_stream(seed, stream);
         let place = Place::draw(&mut random);
         let rect = place.square(photograph.width(), photograph.height(), self.low_side(item));
         let drawn = self.config.augment.draw(&mut random);
         let mut image = drawn.turn.apply(&photograph.part(rect));
-        let mut partner = match self.partner(item, cache)? {
+        let mut partner = match partner {
             None => Partner::None,
             Some(labels) if self.form() == Form::Labelled => {
                 let labels = drawn.turn.apply_to_labels(&labels.classes(rect));
@@ -193,17 +201,19 @@ impl Source {
         Ok(Example { image: drawn.appearance.apply(image), partner })
     }
 
-    fn photograph(&self, item: &Item, cache: &Cache) -> Result<Arc<Photograph>, TrainError> {
-        cache.get(&item.photograph, self.config.resize, Content::Photograph)
-    }
-
-    fn partner(&self, item: &Item, cache: &Cache) -> Result<Option<Arc<Photograph>>, TrainError> {
+    fn read(
+        &self,
+        item: &Item,
+        cache: &Cache,
+    ) -> Result<(Arc<Photograph>, Option<Arc<Photograph>>), TrainError> {
         let content = match self.form() {
             Form::Labelled => Content::Labels,
             Form::Images | Form::Pairs => Content::Photograph,
         };
-        let get = |path: &PathBuf| cache.get(path, self.config.resize, content);
-        item.partner.as_ref().map(get).transpose()
+        let get = |path: &PathBuf, content| cache.get(path, self.config.resize, content);
+        let photograph = get(&item.photograph, Content::Photograph)?;
+        let partner = item.partner.as_ref().map(|path| get(path, content)).transpose()?;
+        Ok((photograph, partner))
     }
 
     /// Side of the square that is cut from a photograph; that of its partner is `scale` times larger.

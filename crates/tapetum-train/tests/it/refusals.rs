@@ -79,6 +79,22 @@ fn photographs_that_do_not_fit_are_all_listed() {
 }
 
 #[test]
+fn sets_to_validate_on_are_checked_before_the_first_step() {
+    let place = Place::with_pairs();
+    let mut plan = plan(4, LOWS);
+    place.picture("street/image/0.png", [12, 12], 9, Channels::Rgb);
+    place.pixels("street/label/0.png", [12, 12], vec![1; 144], Channels::Grey);
+    plan.validation.labelled = vec!["street".into()];
+    let mut gain = Gain::new(LOW);
+    let error = place.run(&mut gain, &plan, "run", None).unwrap_err().to_string();
+    assert!(
+        error.contains("validation: expected sets for an enhancer") && error.contains("'street'"),
+        "{error}"
+    );
+    assert!(gain.seen.is_empty());
+}
+
+#[test]
 fn a_file_that_is_no_image_is_named() {
     let place = Place::with_pairs();
     fs::write(place.path("low/3.png"), b"not a picture").unwrap();
