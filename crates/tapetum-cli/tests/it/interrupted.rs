@@ -36,7 +36,9 @@ fn send(signal: &str, child: &Child) {
 
 /// Waits until the run has written so many outputs; false when it ended before.
 fn wait_for_outputs(desk: &Desk, child: &mut Child, n_outputs: usize) -> bool {
-    while desk.outputs("out").len() < n_outputs {
+    // By name alone: a file that is being written may be renamed before it could be read.
+    let is_output = |name: &&String| !name.starts_with(".tapetum-") && !name.ends_with(".part");
+    while desk.files("out").iter().filter(is_output).count() < n_outputs {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
