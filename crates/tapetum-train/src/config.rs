@@ -15,6 +15,8 @@ use crate::{
 const SIZE_PX_MAX: u32 = 4096;
 /// The most photographs of one kind in a batch.
 const N_MAX: usize = 4096;
+/// The most memory for decoded photographs in MiB.
+const CACHE_MIB_MAX: usize = 1 << 20;
 /// The most threads that load photographs.
 const N_WORKERS_MAX: usize = 256;
 
@@ -179,7 +181,12 @@ impl RunConfig {
             ("run.checkpoint_every", self.checkpoint_every, usize::MAX),
             ("run.n_checkpoints", self.n_checkpoints, N_MAX),
         ];
-        counts.into_iter().try_for_each(|(key, value, largest)| within(key, value, largest))
+        counts.into_iter().try_for_each(|(key, value, largest)| within(key, value, largest))?;
+        if self.cache_mib > CACHE_MIB_MAX {
+            let expected = format!("at most {CACHE_MIB_MAX}");
+            return Err(TrainError::config("run.cache_mib", expected, self.cache_mib));
+        }
+        Ok(())
     }
 
     /// The device that a recipe trains on, with gradients.

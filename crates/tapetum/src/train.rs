@@ -127,18 +127,18 @@ pub enum RecipeFileError {
         /// How many.
         found: usize,
     },
-    /// A term of the loss needs a network that the recipe does not name.
-    #[error("{0}; name its file under [helpers]")]
-    Helper(#[from] scl_lle::helpers::HelperError),
+    /// SCL-LLE cannot be trained so.
+    #[error(transparent)]
+    SclLle(#[from] scl_lle::training::StartError),
     /// The labels are those of no data set that is known.
     #[error("deeplab.n_classes: expected 11 (CamVid) or 19 (Cityscapes), found {found}")]
     Classes {
         /// Classes of the recipe.
         found: usize,
     },
-    /// The network cannot start from what the recipe names.
+    /// DeepLabv3+ cannot be trained so.
     #[error(transparent)]
-    Start(#[from] segmentation::training::StartError),
+    Deeplab(#[from] segmentation::training::StartError),
     /// The recipe names a segmenter that there is not.
     #[error("no segmenter is called '{name}', there are: {}", SEGMENTERS.join(", "))]
     Segmenter {
@@ -166,6 +166,12 @@ impl RecipeFileError {
                 suggestion.as_ref().map(|key| format!("did you mean '{key}'?"))
             }
             Self::Train(error) => Some(error.hint().to_owned()),
+            Self::SclLle(scl_lle::training::StartError::Missing { .. }) => {
+                Some("name its file under [helpers], or set the weight to 0".to_owned())
+            }
+            Self::SclLle(_) | Self::Deeplab(_) | Self::Classes { .. } => {
+                Some("change the recipe".to_owned())
+            }
             _ => None,
         }
     }
@@ -378,7 +384,8 @@ mod tests {
                 watch: &mut |_| {},
             })
         });
-        result.err().unwrap().to_string()
+        let error = result.err().unwrap();
+        format!("{error}; {}", error.hint().unwrap_or_default())
     }
 
     #[test]
@@ -387,6 +394,8 @@ mod tests {
         assert!(error.contains("style") && error.contains("[helpers]"), "{error}");
         let error = refused("[scl-lle]\nweight_style = 0.0\nweight_features = 0.0\n");
         assert!(error.contains("segmentation") && error.contains("[helpers]"), "{error}");
+        let error = refused("[scl-lle]\ngradient_norm_max = -1.0\n");
+        assert!(error.contains("gradient_norm_max") && error.contains("found -1"), "{error}");
     }
 
     #[test]

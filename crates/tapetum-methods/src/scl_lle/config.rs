@@ -1,7 +1,9 @@
 //! What decides a training step: rates, the seven terms' weights, and where the authors' code differs.
 
 use serde::{Deserialize, Serialize};
-use tapetum_nn::training::{AdamOptions, AverageConfig, LearnerConfig, OptimizerConfig, Schedule};
+use tapetum_nn::training::{
+    AdamOptions, AverageConfig, LearnerConfig, OptimizerConfig, Schedule, SettingError, check,
+};
 
 /// Everything that decides a training step. The numbers are the authors' (`train.py`, `Myloss.py`); the
 /// default is [`TrainingConfig::paper`]. Three terms need a network trained elsewhere and are left out with a
@@ -110,6 +112,25 @@ impl TrainingConfig {
             vgg_input: VggInput::Unscaled,
             n_classes: 19,
         }
+    }
+
+    /// Whether every number is one that can train.
+    pub(super) fn check(&self) -> Result<(), SettingError> {
+        self.learner().check()?;
+        let weights = [
+            ("weight_smoothness", self.weight_smoothness),
+            ("weight_color", self.weight_color),
+            ("weight_brightness", self.weight_brightness),
+            ("weight_style", self.weight_style),
+            ("weight_features", self.weight_features),
+            ("weight_class_brightness", self.weight_class_brightness),
+            ("weight_segmentation", self.weight_segmentation),
+            ("brightness_margin", self.brightness_margin),
+            ("style_margin", self.style_margin),
+        ];
+        weights.into_iter().try_for_each(|(key, weight)| check(key, weight, 0.0..=1e9))?;
+        // Labels are bytes.
+        check("n_classes", self.n_classes as f64, 1.0..=255.0)
     }
 
     /// What of it concerns the optimiser.

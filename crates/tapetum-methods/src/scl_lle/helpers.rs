@@ -4,9 +4,11 @@ use tapetum_nn::{
     backbones::{InputScale, Vgg16, Vgg16Stage},
     prelude::Tensor,
 };
-use thiserror::Error;
 
-use super::config::{TrainingConfig, VggInput};
+use super::{
+    config::{TrainingConfig, VggInput},
+    training::StartError,
+};
 use crate::segmentation::Segmenter;
 
 /// What the features of [`VggInput::Caffe`] are divided by.
@@ -21,34 +23,10 @@ pub struct Helpers {
     pub segmenter: Option<Box<dyn Segmenter>>,
 }
 
-/// Why the given networks do not do for a training.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum HelperError {
-    /// A term has a weight and not its network.
-    #[error(
-        "the loss term {term} has the weight {weight} and needs {network}, which was not given"
-    )]
-    Missing {
-        /// Name of the term.
-        term: &'static str,
-        /// Its weight.
-        weight: f64,
-        /// What it needs.
-        network: &'static str,
-    },
-    /// Labels have classes that the segmenter does not know.
-    #[error("expected a segmenter of at least {expected} classes, got one of {found}")]
-    Classes {
-        /// Classes of the labels.
-        expected: usize,
-        /// Classes of the segmenter.
-        found: usize,
-    },
-}
-
 impl Helpers {
-    /// Whether every term with a weight has its network.
-    pub(super) fn check(&self, config: &TrainingConfig) -> Result<(), HelperError> {
+    /// Whether the settings are right, and every term with a weight has its network.
+    pub(super) fn check(&self, config: &TrainingConfig) -> Result<(), StartError> {
+        config.check()?;
         let [has_vgg, has_segmenter] = [self.vgg.is_some(), self.segmenter.is_some()];
         let needs = [
             ("style", config.weight_style, "VGG-16", has_vgg),
@@ -57,13 +35,13 @@ impl Helpers {
         ];
         for (term, weight, network, is_there) in needs {
             if weight != 0.0 && !is_there {
-                return Err(HelperError::Missing { term, weight, network });
+                return Err(StartError::Missing { term, weight, network });
             }
         }
         let expected = config.n_classes;
         match &self.segmenter {
             Some(segmenter) if segmenter.n_classes() < expected => {
-                Err(HelperError::Classes { expected, found: segmenter.n_classes() })
+                Err(StartError::Classes { expected, found: segmenter.n_classes() })
             }
             _ => Ok(()),
         }

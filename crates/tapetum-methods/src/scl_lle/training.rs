@@ -8,11 +8,12 @@ use tapetum_nn::{
     layers::InitialWeights,
     prelude::*,
     recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
-    training::Learner,
+    training::{Learner, SettingError},
 };
+use thiserror::Error;
 
 use super::{
-    helpers::{HelperError, Helpers},
+    helpers::Helpers,
     network::CurveNetwork,
     terms::{Term, Views, terms},
     weights,
@@ -32,6 +33,34 @@ const NEEDS: &[Need] = &[
     Need { name: "negative_over", form: Form::Images, is_required: false },
 ];
 
+/// Why training cannot start.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum StartError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A term has a weight and not its network.
+    #[error(
+        "the loss term {term} has the weight {weight} and needs {network}, which was not given"
+    )]
+    Missing {
+        /// Name of the term.
+        term: &'static str,
+        /// Its weight.
+        weight: f64,
+        /// What it needs.
+        network: &'static str,
+    },
+    /// Labels have classes that the segmenter does not know.
+    #[error("expected a segmenter of at least {expected} classes, got one of {found}")]
+    Classes {
+        /// Classes of the labels.
+        expected: usize,
+        /// Classes of the segmenter.
+        found: usize,
+    },
+}
+
 /// The network in training, with its optimiser.
 pub struct Training {
     config: TrainingConfig,
@@ -43,14 +72,14 @@ impl Training {
     /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with gradients.
     ///
     /// # Errors
-    /// A term has a weight and not its helper, or the segmenter has fewer classes than the labels.
+    /// A setting is out of its range, a term has a weight and not its helper, or the segmenter has fewer classes than the labels.
     pub fn new(
         config: TrainingConfig,
         helpers: Helpers,
         n_steps: usize,
         seed: u64,
         device: &Device,
-    ) -> Result<Self, HelperError> {
+    ) -> Result<Self, StartError> {
         helpers.check(&config)?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let network = CurveNetwork::new(|shape| initial_weights(shape, &mut random), device);

@@ -12,7 +12,8 @@ use tapetum_nn::{
     prelude::*,
     recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
     training::{
-        Learner, LearnerConfig, OptimizerConfig, PolynomialDecay, Schedule, SgdOptions, join, split,
+        Learner, LearnerConfig, OptimizerConfig, PolynomialDecay, Schedule, SettingError,
+        SgdOptions, check, join, split,
     },
     weights::{from_safetensors, to_safetensors},
 };
@@ -94,6 +95,9 @@ pub enum StartError {
         /// Names.
         found: usize,
     },
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The classifier is another network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -111,6 +115,17 @@ pub struct Training {
 }
 
 impl TrainingConfig {
+    fn check(&self) -> Result<(), SettingError> {
+        self.learner(self.backbone_rate).check()?;
+        self.learner(1.0).check()?;
+        let rates = [
+            ("statistics_rate", self.statistics_rate),
+            ("backbone_statistics_rate", self.backbone_statistics_rate),
+            ("dropout", self.dropout),
+        ];
+        rates.into_iter().try_for_each(|(key, rate)| check(key, f64::from(rate), 0.0..=1.0))
+    }
+
     /// Of a part of the network, with a share of the learning rate.
     fn learner(&self, share: f64) -> LearnerConfig {
         LearnerConfig {
@@ -132,7 +147,8 @@ impl Training {
     /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with gradients.
     ///
     /// # Errors
-    /// There are not as many names as classes, or the classifier is another network.
+    /// A setting is out of its range, there are not as many names as classes, or the classifier is another
+    /// network.
     pub fn new(
         config: TrainingConfig,
         start: Start,
@@ -141,6 +157,7 @@ impl Training {
         device: &Device,
     ) -> Result<Self, StartError> {
         let Start { classes, classifier } = start;
+        config.check()?;
         let (expected, found) = (config.n_classes, classes.len());
         if expected != found {
             return Err(StartError::Classes { expected, found });

@@ -1,8 +1,8 @@
 //! SCL-LLE trained with its frozen helpers: which term teaches what.
 
 use tapetum_methods::scl_lle::{
-    helpers::{HelperError, Helpers},
-    training::{ClassBrightness, Training, TrainingConfig, VggInput},
+    helpers::Helpers,
+    training::{ClassBrightness, StartError, Training, TrainingConfig, VggInput},
 };
 use tapetum_nn::{
     Weights,
@@ -91,9 +91,11 @@ fn a_weight_without_its_helper_is_an_error() {
             "term features has the weight 0.1 and needs VGG-16",
         ),
         (
-            missing(|config| config.weight_segmentation = -1.0),
-            "term segmentation has the weight -1 and needs a segmenter",
+            missing(|config| config.weight_segmentation = 1.0),
+            "term segmentation has the weight 1 and needs a segmenter",
         ),
+        (missing(|config| config.weight_color = -1.0), "weight_color: expected 0 to 1000000000"),
+        (missing(|config| config.learning_rate = f64::NAN), "learning_rate: expected 0 to 1000000"),
     ];
     for (message, expected) in cases {
         assert!(message.contains(expected), "{message}");
@@ -106,7 +108,7 @@ fn a_segmenter_that_does_not_know_all_classes_is_an_error() {
     let helpers = Helpers { segmenter: Some(Box::new(five_classes())), vgg: None };
     let config = TrainingConfig { n_classes: 6, ..without_helpers() };
     let error = Training::new(config, helpers, 1, 1, &Device::flex()).err().unwrap();
-    assert_eq!(error, HelperError::Classes { expected: 6, found: 5 });
+    assert_eq!(error, StartError::Classes { expected: 6, found: 5 });
 }
 
 /// The same without every other term and without decay.

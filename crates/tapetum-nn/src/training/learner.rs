@@ -16,6 +16,7 @@ use super::{
     optimizer_state,
     schedule::{Schedule, warmup_at},
     sections,
+    setting::{SettingError, check},
 };
 use crate::{
     gradients,
@@ -58,6 +59,19 @@ impl LearnerConfig {
             gradient_norm_max: None,
             average: None,
         }
+    }
+
+    /// Whether every number is one that can train.
+    ///
+    /// # Errors
+    /// The first that is not, by its key.
+    pub fn check(&self) -> Result<(), SettingError> {
+        check("learning_rate", self.learning_rate, 0.0..=1e6)?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        let norm = self.gradient_norm_max.unwrap_or(1.0);
+        check("gradient_norm_max", norm, f64::MIN_POSITIVE..=f64::MAX)?;
+        check("average.decay", self.average.map_or(0.0, |average| average.decay), 0.0..=1.0)
     }
 
     /// The learning rate at `step`, counted from 0, of a run of `n_steps`.

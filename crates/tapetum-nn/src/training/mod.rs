@@ -14,6 +14,7 @@ mod optimizer;
 mod optimizer_state;
 mod schedule;
 mod sections;
+mod setting;
 
 pub use self::{
     adamp::AdamP,
@@ -22,4 +23,5 @@ pub use self::{
     optimizer::{AdamOptions, AdamPOptions, OptimizerConfig, SgdOptions},
     schedule::{CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, Schedule},
     sections::{join, split},
+    setting::{SettingError, check},
 };

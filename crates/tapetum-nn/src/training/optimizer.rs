@@ -5,7 +5,13 @@ use burn::optim::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::adamp::AdamP;
+use super::{
+    adamp::AdamP,
+    setting::{SettingError, check},
+};
+
+/// The greatest decay of a mean: at 1 a mean never moves.
+const BETA_MAX: f64 = 1.0 - f64::EPSILON;
 
 /// An optimiser and its settings: `kind = "adam"`, `"adam-p"` or `"sgd"`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,6 +26,31 @@ pub enum OptimizerConfig {
 }
 
 impl OptimizerConfig {
+    /// Whether every number is one that can train.
+    pub(super) fn check(&self) -> Result<(), SettingError> {
+        let of_adam = |beta_1, beta_2, epsilon, weight_decay| {
+            check("optimizer.beta_1", beta_1, 0.0..=BETA_MAX)?;
+            check("optimizer.beta_2", beta_2, 0.0..=BETA_MAX)?;
+            check("optimizer.epsilon", epsilon, f64::MIN_POSITIVE..=1.0)?;
+            check("optimizer.weight_decay", weight_decay, 0.0..=1e6)
+        };
+        match *self {
+            Self::Adam(AdamOptions { beta_1, beta_2, epsilon, weight_decay }) => {
+                of_adam(beta_1, beta_2, epsilon, weight_decay)
+            }
+            Self::AdamP(options) => {
+                let AdamPOptions { beta_1, beta_2, epsilon, weight_decay, .. } = options;
+                of_adam(beta_1, beta_2, epsilon, weight_decay)?;
+                check("optimizer.delta", options.delta, 0.0..=1e6)?;
+                check("optimizer.weight_decay_ratio", options.weight_decay_ratio, 0.0..=1.0)
+            }
+            Self::Sgd(SgdOptions { momentum, weight_decay, .. }) => {
+                check("optimizer.momentum", momentum, 0.0..=BETA_MAX)?;
+                check("optimizer.weight_decay", weight_decay, 0.0..=1e6)
+            }
+        }
+    }
+
     /// The optimiser, without any state yet.
     pub fn build(&self) -> ModuleOptimizer {
         match *self {

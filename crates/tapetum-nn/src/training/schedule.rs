@@ -5,6 +5,8 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
+use super::setting::{SettingError, check};
+
 /// Factor on the base learning rate over a run: `kind = "constant"`, `"cosine"`, `"multi-step"`,
 /// `"exponential"` or `"poly"`. Steps count from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +82,22 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// Whether every number is one that can train.
+    pub(super) fn check(&self) -> Result<(), SettingError> {
+        match *self {
+            Self::Constant(_) => Ok(()),
+            Self::Cosine(CosineDecay { end }) => check("schedule.end", end, 0.0..=1e6),
+            Self::MultiStep(MultiStepDecay { factor, .. })
+            | Self::Exponential(ExponentialDecay { factor, .. }) => {
+                check("schedule.factor", factor, 0.0..=1e6)
+            }
+            Self::Poly(PolynomialDecay { power, end }) => {
+                check("schedule.power", power, 0.0..=1e6)?;
+                check("schedule.end", end, 0.0..=1e6)
+            }
+        }
+    }
+
     /// Factor on the base learning rate at `step` of a run of `n_steps`; beyond its end, that of
     /// the end.
     pub fn factor_at(&self, step: usize, n_steps: usize) -> f64 {

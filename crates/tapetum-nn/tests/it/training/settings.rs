@@ -68,3 +68,22 @@ fn a_ramped_average_starts_as_a_copy_and_slows_down_to_its_decay() {
     }
     assert_eq!(Schedule::default().factor_at(3, 10), 1.0);
 }
+
+#[test]
+fn numbers_that_cannot_train_are_refused_by_their_key() {
+    assert_eq!(settings("learning_rate = 1e-3").check(), Ok(()));
+    let cases = [
+        ("learning_rate = -1", "learning_rate"),
+        ("learning_rate = nan", "learning_rate"),
+        ("learning_rate = 1\noptimizer = { kind = 'adam', beta_2 = 1 }", "optimizer.beta_2"),
+        ("learning_rate = 1\noptimizer = { kind = 'adam-p', delta = -1 }", "optimizer.delta"),
+        ("learning_rate = 1\noptimizer = { kind = 'sgd', momentum = 1.5 }", "optimizer.momentum"),
+        ("learning_rate = 1\nschedule = { kind = 'poly', power = -1 }", "schedule.power"),
+        ("learning_rate = 1\nschedule = { kind = 'cosine', end = inf }", "schedule.end"),
+        ("learning_rate = 1\ngradient_norm_max = 0", "gradient_norm_max"),
+        ("learning_rate = 1\naverage = { decay = 1.1 }", "average.decay"),
+    ];
+    for (text, key) in cases {
+        assert_eq!(settings(text).check().unwrap_err().key, key, "{text}");
+    }
+}
