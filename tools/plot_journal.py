@@ -2,7 +2,7 @@
 
 usage: python3 tools/plot_journal.py OUT.svg NAME=RUN/journal.jsonl [NAME=RUN/journal.jsonl ...]
 
-Needs matplotlib. Terms are smoothed over ten lines of the journal; the faint line is as journalled.
+Needs matplotlib. Terms are means over ten lines of the journal.
 """
 
 import json
@@ -51,8 +51,6 @@ def main(target, *named):
             if panel in sets:
                 axis.plot(*zip(*run_scores.get(panel, [])), "o-", color=color, markersize=3, label=name)
             elif panel in run_terms:
-                steps, values = zip(*run_terms[panel])
-                axis.plot(steps, values, color=color, alpha=0.2, linewidth=0.6)
                 axis.plot(*smoothed(run_terms[panel]), color=color, linewidth=1.2, label=name)
         axis.set_title(panel + (", PSNR in dB" if panel in sets else ""), fontsize=8)
         axis.set_xlabel("step")
