@@ -1,7 +1,8 @@
 //! Where a run stands, in files that are whole or not there.
 //!
-//! A checkpoint is `tapetum-checkpoint-1`, a line feed, the number of steps and the length of what follows as
-//! little-endian 64-bit numbers, the recipe's own bytes (weights, averages, optimiser), and SHA-256 of all that.
+//! A checkpoint is `tapetum-checkpoint-1`, a line feed, the number of steps and the length of what follows
+//! as little-endian 64-bit numbers, the recipe's own bytes (weights, averages, optimiser), and SHA-256 of
+//! all that.
 //! Everything random follows from the seed and the number of the step, so no generator is kept.
 
 use std::{

@@ -222,7 +222,7 @@ fn settle(run: &Path, recipe: &str, data_sha256: &str) -> Result<(), TrainError>
             Ok(found) => {
                 let line = first_difference(content, &found);
                 let detail = format!(
-                    "expected an empty folder or the run of this recipe, found the run of another {what}: {line}"
+                    "expected an empty folder or a run of this recipe, found one of another {what}: {line}"
                 );
                 return Err(TrainError::OtherRun { run: run.to_owned(), detail });
             }

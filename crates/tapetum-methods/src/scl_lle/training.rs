@@ -69,10 +69,12 @@ pub struct Training {
 }
 
 impl Training {
-    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with gradients.
+    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with
+    /// gradients.
     ///
     /// # Errors
-    /// A setting is out of its range, a term has a weight and not its helper, or the segmenter has fewer classes than the labels.
+    /// A setting is out of its range, a term has a weight and not its helper, or the segmenter has fewer
+    /// classes than the labels.
     pub fn new(
         config: TrainingConfig,
         helpers: Helpers,

@@ -50,8 +50,8 @@ impl RunningStatistics {
         }
     }
 
-    /// Moves every statistic towards that of the batch by the `rate` of its normalisation, 0..1; the variance counts as that of a
-    /// sample, divided by one value less ([Ioffe 2015] Alg. 2).
+    /// Moves every statistic towards that of the batch by the `rate` of its normalisation, 0..1; the variance
+    /// counts as that of a sample, divided by one value less ([Ioffe 2015] Alg. 2).
     ///
     /// # Panics
     /// When there is no such normalisation.

@@ -144,7 +144,8 @@ impl TrainingConfig {
 }
 
 impl Training {
-    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with gradients.
+    /// A network with seeded initial weights that will be trained for `n_steps` on `device`, one with
+    /// gradients.
     ///
     /// # Errors
     /// A setting is out of its range, there are not as many names as classes, or the classifier is another

@@ -21,7 +21,7 @@ use super::{
     cache::{Cache, Content},
 };
 use crate::{
-    augment::{Place, scaled},
+    augment::{LabelMap, Place, scaled},
     config::PartConfig,
     error::TrainError,
 };
@@ -248,7 +248,7 @@ impl Item {
     }
 
     /// The labels as the classes that are scored.
-    fn classes_of(&self, mut labels: crate::augment::LabelMap) -> crate::augment::LabelMap {
+    fn classes_of(&self, mut labels: LabelMap) -> LabelMap {
         if self.classes == Classes::CityscapesIds {
             labels.classes.iter_mut().for_each(|class| *class = cityscapes_class(*class));
         }
