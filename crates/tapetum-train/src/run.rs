@@ -33,6 +33,8 @@ pub struct Session<'a> {
     pub run: &'a Path,
     /// The whole recipe as text, with every default. A run goes on only with the same.
     pub recipe: &'a str,
+    /// What the header of all weights says beside the hashes of data and content.
+    pub header: &'a [(String, String)],
     /// Ends the run after the step under way, with a checkpoint, once it is set.
     pub stop: &'a AtomicBool,
     /// Is told what happens.
@@ -42,7 +44,7 @@ pub struct Session<'a> {
 /// What a run gives.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The weights after the last step.
+    /// The weights after the last step, with their header.
     pub weights: Weights,
     /// Their validation; empty where the run was stopped.
     pub scores: Vec<Score>,
@@ -52,8 +54,6 @@ pub struct Outcome {
     pub is_complete: bool,
     /// Time that it took, in all processes.
     pub elapsed: Duration,
-    /// SHA-256 over the data: names, sizes and first bytes.
-    pub data_sha256: String,
 }
 
 /// A run under way.
@@ -62,6 +62,7 @@ struct Run<'a, 'b> {
     session: &'a mut Session<'b>,
     sets: Sets,
     journal: Journal,
+    data_sha256: String,
     best: f64,
     start: Instant,
 }
@@ -88,7 +89,8 @@ pub fn run(
     let n_steps = plan.run.n_steps;
     (session.watch)(&Event::Started { n_done: first, n_steps, n_photographs: &n_photographs });
     let best = journal.best()?;
-    let mut run = Run { plan, session, sets, journal, best, start: Instant::now() };
+    let start = Instant::now();
+    let mut run = Run { plan, session, sets, journal, data_sha256, best, start };
     let n_batches = plan.run.n_accumulated as u64;
     let span = Span {
         first: first as u64 * n_batches,
@@ -98,9 +100,9 @@ pub fn run(
     let ended = load_ahead(&data, span, |next| run.steps(recipe, first, next));
     let (n_done, scores) = ended?;
     let elapsed = run.journal.time(run.start.elapsed())?;
-    let weights = recipe.weights();
+    let weights = run.weights(recipe);
     let is_complete = n_done == n_steps;
-    Ok(Outcome { weights, scores, n_done, is_complete, elapsed, data_sha256 })
+    Ok(Outcome { weights, scores, n_done, is_complete, elapsed })
 }
 
 impl Run<'_, '_> {
@@ -144,7 +146,11 @@ impl Run<'_, '_> {
         let device = self.plan.run.training_device();
         let (mut batches, mut photographs) = (Vec::new(), Vec::new());
         for _ in 0..self.plan.run.n_accumulated {
-            let mut loaded = next()?;
+            // A file that cannot be read any more costs no step that was made.
+            let mut loaded = match next() {
+                Ok(loaded) => loaded,
+                Err(error) => return self.save(recipe, step).and(Err(error)),
+            };
             photographs.append(&mut loaded.photographs);
             batches.push(loaded.into_batch(&device));
         }
@@ -180,12 +186,22 @@ impl Run<'_, '_> {
         if let Some(score) = chosen_by.filter(|score| *score > self.best) {
             self.best = score;
             let path = self.session.run.join("best.safetensors");
-            let mut weights = recipe.weights();
+            let mut weights = self.weights(recipe);
             weights.header.insert("step".to_owned(), n_done.to_string());
             checkpoint::write(&path, &to_safetensors(&weights))?;
             (self.session.watch)(&Event::Best { n_done, path: &path, score });
         }
         Ok(scores)
+    }
+
+    /// The weights as they stand, with their header.
+    fn weights(&self, recipe: &dyn Recipe) -> Weights {
+        let mut weights = recipe.weights();
+        weights.header.extend(self.session.header.iter().cloned());
+        weights.header.insert("data_sha256".to_owned(), self.data_sha256.clone());
+        let hash = weights.content_hash();
+        weights.header.insert("content_sha256".to_owned(), hash);
+        weights
     }
 
     fn save(&mut self, recipe: &dyn Recipe, n_done: usize) -> Result<(), TrainError> {

@@ -232,27 +232,23 @@ impl RecipeFile {
         };
         let (mut recipe, method) = self.open(training.data)?;
         let text = self.text();
-        let mut session = Session {
-            data: training.data,
-            run: training.run,
-            recipe: &text,
-            stop: training.stop,
-            watch: training.watch,
-        };
-        let mut outcome = tapetum_train::run(&mut *recipe, &plan, &mut session)?;
         let fixed = [
             ("method", method.to_owned()),
             ("recipe", text.clone()),
             ("seed", self.run.seed.to_string()),
-            ("data_sha256", outcome.data_sha256.clone()),
             ("tapetum_version", env!("CARGO_PKG_VERSION").to_owned()),
         ];
-        let header = &mut outcome.weights.header;
-        header.extend(fixed.map(|(key, value)| (key.to_owned(), value)));
-        header.extend(training.notes.iter().cloned());
-        let hash = outcome.weights.content_hash();
-        outcome.weights.header.insert("content_sha256".to_owned(), hash);
-        Ok(outcome)
+        let fixed = fixed.map(|(key, value)| (key.to_owned(), value));
+        let header: Vec<_> = fixed.into_iter().chain(training.notes.iter().cloned()).collect();
+        let mut session = Session {
+            data: training.data,
+            run: training.run,
+            recipe: &text,
+            header: &header,
+            stop: training.stop,
+            watch: training.watch,
+        };
+        Ok(tapetum_train::run(&mut *recipe, &plan, &mut session)?)
     }
 
     /// The method's strategy, at its first step, and the method's name.

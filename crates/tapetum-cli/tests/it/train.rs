@@ -71,6 +71,7 @@ fn the_smoke_recipe_trains_weights_that_enhance() {
     {
         assert!(weights.header[key].contains(part), "{key}: {}", weights.header[key]);
     }
+    desk.run(&["models", "import", "run/best.safetensors", "--name", "best"]).exits(0);
     let journal = String::from_utf8(desk.read("run/journal.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> =
         journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

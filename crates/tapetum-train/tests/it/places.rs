@@ -79,6 +79,7 @@ impl Place {
             data: self.folder.path(),
             run: &self.path(name),
             recipe: &recipe_text,
+            header: &[("method".to_owned(), "gain".to_owned())],
             stop: &stop,
             watch: &mut watch,
         };

@@ -103,6 +103,21 @@ fn a_file_that_is_no_image_is_named() {
 }
 
 #[test]
+fn a_file_that_breaks_on_the_way_costs_no_step_that_was_made() {
+    let place = Place::with_pairs();
+    let mut plan = plan(9, LOWS);
+    // Only what the first threads take is read before the first step.
+    (plan.run.cache_mib, plan.run.n_workers, plan.run.checkpoint_every) = (0, 1, 100);
+    fs::write(place.path("low/7.png"), b"not a picture").unwrap();
+    let mut gain = Gain::new(LOW);
+    let error = place.run(&mut gain, &plan, "run", None).unwrap_err();
+    assert!(error.to_string().contains("7.png"), "{error}");
+    let n_made = gain.seen.len();
+    assert!(n_made > 0, "another seed draws it later");
+    assert!(place.path(&format!("run/checkpoints/step-{n_made:08}")).exists());
+}
+
+#[test]
 fn a_loss_that_is_no_number_names_term_step_and_photographs_and_keeps_the_network() {
     let place = Place::with_pairs();
     let mut gain = Gain { breaks_at: Some(6), ..Gain::new(LOW) };

@@ -198,6 +198,8 @@ fn the_best_weights_stay_when_later_ones_are_worse() {
     let bytes = fs::read(place.path("run/best.safetensors")).unwrap();
     let weights = tapetum_nn::Weights::from_bytes(&bytes).unwrap();
     assert_eq!(weights.header["step"], first_best.to_string());
+    assert_eq!(weights.header["method"], "gain");
+    assert_eq!(weights.header["content_sha256"], weights.content_hash());
 }
 
 #[test]
