@@ -1,11 +1,12 @@
-//! The images of a folder.
+//! The images of a folder, and the photograph in one of them.
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
-use tapetum_image::Format;
+use tapetum_image::{Format, Limits, Photo, decode};
 
 use crate::error::DataError;
 
@@ -22,6 +23,19 @@ pub fn images(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
     alphanumeric_sort::sort_path_slice(&mut paths);
     Ok(paths)
+}
+
+/// Decodes a file.
+///
+/// # Errors
+/// The file cannot be read, is larger than the limits allow, or is no image.
+pub fn read_photo(path: &Path, limits: &Limits) -> Result<Photo, DataError> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed is enough for the decoder to refuse the file.
+    let file = fs::File::open(path).map_err(|error| DataError::io(path, error))?;
+    let mut file = file.take(limits.file_bytes_max.saturating_add(1));
+    file.read_to_end(&mut bytes).map_err(|error| DataError::io(path, error))?;
+    decode(&bytes, limits).map_err(|source| DataError::Image { path: path.to_owned(), source })
 }
 
 /// The folder in `folder` that is called `name` in any case.

@@ -10,7 +10,7 @@ mod synthesis;
 
 pub use crate::{
     error::DataError,
-    folder::images,
+    folder::{images, read_photo},
     layouts::{Classes, DataSet, Entries, Part, Split, detect},
     near_duplicates::{near_duplicates, perceptual_hash},
     pairs::{Pair, labelled, pairs, pairs_between},

@@ -2,15 +2,13 @@
 
 use std::{
     f64::consts::PI,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use rayon::prelude::*;
-use tapetum_image::{Image, Limits, Native, decode, resize};
+use tapetum_image::{Image, Limits, Native, resize};
 
-use crate::error::DataError;
+use crate::{error::DataError, folder::read_photo};
 
 /// Sides of the grey picture that is hashed.
 const SIDE: usize = 32;
@@ -66,13 +64,7 @@ pub fn perceptual_hash(image: &Image<Native>) -> u64 {
 }
 
 fn hash_file(path: &Path, limits: &Limits) -> Result<u64, DataError> {
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough for the decoder to refuse the file.
-    let file = File::open(path).map_err(|error| DataError::io(path, error))?;
-    let mut file = file.take(limits.file_bytes_max.saturating_add(1));
-    file.read_to_end(&mut bytes).map_err(|error| DataError::io(path, error))?;
-    let photo = decode(&bytes, limits)
-        .map_err(|source| DataError::Image { path: path.to_owned(), source })?;
+    let photo = read_photo(path, limits)?;
     Ok(perceptual_hash(&photo.raster.read_rgb(photo.raster.rect())))
 }
 

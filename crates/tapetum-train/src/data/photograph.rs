@@ -1,10 +1,9 @@
 //! One decoded photograph, or one image of labels.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
-use tapetum_image::{
-    Channels, ColorConversion, Image, Limits, Raster, Rect, Samples, Srgb, decode,
-};
+use tapetum_data::read_photo;
+use tapetum_image::{Channels, ColorConversion, Image, Limits, Raster, Rect, Samples, Srgb};
 
 use crate::{
     augment::{LabelMap, Resizing},
@@ -21,7 +20,7 @@ impl Photograph {
     /// Decodes a file and brings it to another size, at the depth of the file.
     pub(crate) fn read(path: &Path, resizing: Option<Resizing>) -> Result<Self, TrainError> {
         let image = |source| TrainError::Image { path: path.to_owned(), source };
-        let photo = decode(&bytes(path)?, &Limits::default()).map_err(image)?;
+        let photo = read_photo(path, &Limits::default())?;
         let (conversion, _) = ColorConversion::for_photo(&photo).map_err(image)?;
         let whole = Self { raster: photo.raster, conversion };
         Ok(match resizing {
@@ -32,8 +31,7 @@ impl Photograph {
 
     /// Decodes a file of class indices.
     pub(crate) fn read_labels(path: &Path, resizing: Option<Resizing>) -> Result<Self, TrainError> {
-        let image = |source| TrainError::Image { path: path.to_owned(), source };
-        let raster = decode(&bytes(path)?, &Limits::default()).map_err(image)?.raster;
+        let raster = read_photo(path, &Limits::default())?.raster;
         let n_channels = raster.channels().n_samples();
         let [width, height] = [raster.width(), raster.height()];
         let Samples::U8(values) = raster.samples() else {
@@ -94,13 +92,4 @@ impl Photograph {
         let raster = raster.expect("three values a pixel");
         Self { raster, conversion: ColorConversion::identity() }
     }
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, TrainError> {
-    let mut bytes = Vec::new();
-    let limit = Limits::default().file_bytes_max + 1;
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| TrainError::io(path, error))?;
-    Ok(bytes)
 }
