@@ -12,6 +12,7 @@ mod conv;
 mod curves;
 mod depthwise;
 mod elementwise;
+mod gate;
 mod gather;
 mod global_pool;
 mod instructions;
@@ -27,6 +28,7 @@ mod resize;
 mod scan;
 mod softmax;
 mod taps;
+mod weighted_sum;
 
 pub use crate::{
     activation::{Activation, activate, activation_gradient},
@@ -43,6 +45,7 @@ pub use crate::{
         depthwise_conv_backward,
     },
     elementwise::{add, add_scaled},
+    gate::{gated, gated_backward},
     global_pool::{global_average, global_average_backward, global_max, global_max_backward},
     instructions::Instructions,
     max_pool::{max_pool, max_pool_backward},
@@ -57,4 +60,5 @@ pub use crate::{
         selective_scan_backward, selective_scan_into,
     },
     softmax::{softmax, softmax_backward},
+    weighted_sum::{WeightedSum, WeightedSumGradients, weighted_sum, weighted_sum_backward},
 };

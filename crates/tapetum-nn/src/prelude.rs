@@ -1,7 +1,7 @@
 //! The names of the tensor engine that methods use, so that an engine upgrade starts in one file.
 
 pub use burn::{
-    module::{Module, Param},
+    module::{Module, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData},
 };
 

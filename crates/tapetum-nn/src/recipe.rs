@@ -30,6 +30,13 @@ pub enum Part {
         /// The well-lit ones.
         reference: Tensor<4>,
     },
+    /// Two views of the same photographs, pixel by pixel.
+    Views {
+        /// As they are.
+        weak: Tensor<4>,
+        /// In other colours, or blurred.
+        strong: Tensor<4>,
+    },
     /// Photographs and the class of each pixel, `[batch, height, width]`; indices beyond the recipe's
     /// classes are void.
     Labelled {
@@ -47,6 +54,8 @@ pub enum Form {
     Images,
     /// [`Part::Pairs`].
     Pairs,
+    /// [`Part::Views`].
+    Views,
     /// [`Part::Labelled`].
     Labelled,
 }
@@ -153,6 +162,17 @@ impl Batch {
         })
     }
 
+    /// Takes out the weak and the strong views of photographs.
+    ///
+    /// # Panics
+    /// When the part has another form than its need says.
+    pub fn views(&mut self, name: &str) -> Option<(Tensor<4>, Tensor<4>)> {
+        self.parts.remove(name).map(|part| match part {
+            Part::Views { weak, strong } => (weak, strong),
+            other => panic!("{name} is to be two views, not {:?}", other.form()),
+        })
+    }
+
     /// Takes out photographs and their labels.
     ///
     /// # Panics
@@ -171,6 +191,7 @@ impl Part {
         match self {
             Self::Images(_) => Form::Images,
             Self::Pairs { .. } => Form::Pairs,
+            Self::Views { .. } => Form::Views,
             Self::Labelled { .. } => Form::Labelled,
         }
     }

@@ -7,7 +7,7 @@ use tapetum_data::SynthesisRange;
 use tapetum_nn::{ops::Precision, prelude::Device};
 
 use crate::{
-    augment::{Augment, Resizing},
+    augment::{Augment, Geometry, Resizing},
     error::TrainError,
 };
 
@@ -122,6 +122,9 @@ pub struct PartConfig {
     /// Random changes.
     #[serde(default)]
     pub augment: Augment,
+    /// Further changes that make a second view of each of `images`, for methods that compare two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strong: Option<Augment>,
 }
 
 /// What to measure and to look at on the way.
@@ -236,7 +239,18 @@ impl PartConfig {
         }
         let resize = self.resize.map_or(Ok(()), |resize| resize.check());
         resize.map_err(|error| error.below(&key("resize")))?;
-        self.augment.check().map_err(|error| error.below(&key("augment")))
+        self.augment.check().map_err(|error| error.below(&key("augment")))?;
+        let Some(strong) = &self.strong else { return Ok(()) };
+        if self.images.is_empty() {
+            let expected = "nothing, as only images have two views";
+            return Err(TrainError::config(key("strong"), expected, "a second view"));
+        }
+        if strong.geometry != Geometry::default() {
+            let expected = "none, as both views show the same pixels";
+            let found = format!("{:?}", strong.geometry).to_lowercase();
+            return Err(TrainError::config(key("strong.geometry"), expected, found));
+        }
+        strong.check().map_err(|error| error.below(&key("strong")))
     }
 }
 

@@ -79,6 +79,16 @@ pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     a + b
 }
 
+/// [`gated`](super::gated).
+pub fn gated(value: Tensor<4>, gate: Tensor<4>, function: Activation) -> Tensor<4> {
+    value * activate(gate, function)
+}
+
+/// [`weighted_sum`](super::weighted_sum).
+pub fn weighted_sum([a, b]: [Tensor<4>; 2], [a_weights, b_weights]: [Tensor<4>; 2]) -> Tensor<4> {
+    a * a_weights + b * b_weights
+}
+
 /// [`average_pool2d`](super::average_pool2d).
 pub fn average_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
     let PoolOptions { window, stride, padding, ceil_mode } = *options;

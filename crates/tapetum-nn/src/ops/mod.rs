@@ -11,6 +11,7 @@ mod buffers;
 mod convolution;
 mod curves;
 mod depthwise;
+mod gate;
 mod normalization;
 mod operation;
 mod pointwise;
@@ -21,6 +22,7 @@ mod resize;
 mod selective_scan;
 mod softmax;
 mod transposed;
+mod weighted_sum;
 
 pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
 
@@ -29,6 +31,7 @@ pub use self::{
     convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
     curves::apply_curves,
     depthwise::depthwise_conv2d,
+    gate::gated,
     normalization::layer_norm,
     pointwise::{activate, add},
     pooling::{PoolOptions, average_pool2d, global_average_pool, global_max_pool, max_pool2d},
@@ -38,4 +41,5 @@ pub use self::{
     selective_scan::{ScanInputs, selective_scan},
     softmax::softmax,
     transposed::transposed_conv2d,
+    weighted_sum::weighted_sum,
 };

@@ -39,6 +39,7 @@ pub(crate) struct Example {
 pub(crate) enum Partner {
     None,
     Reference(Image<Srgb>),
+    Strong(Image<Srgb>),
     Labels(LabelMap),
 }
 
@@ -151,15 +152,8 @@ impl Examples {
         let images = tensor(&images.collect::<Vec<_>>(), device);
         match self.form {
             Form::Images => Part::Images(images),
-            Form::Pairs => {
-                let references =
-                    self.examples.iter().filter_map(|example| match &example.partner {
-                        Partner::Reference(image) => Some(image),
-                        _ => None,
-                    });
-                let reference = tensor(&references.collect::<Vec<_>>(), device);
-                Part::Pairs { low: images, reference }
-            }
+            Form::Pairs => Part::Pairs { low: images, reference: self.partners(device) },
+            Form::Views => Part::Views { weak: images, strong: self.partners(device) },
             Form::Labelled => {
                 let classes = self.examples.iter().flat_map(|example| match &example.partner {
                     Partner::Labels(labels) => labels.classes.as_slice(),
@@ -171,6 +165,15 @@ impl Examples {
                 Part::Labelled { images, labels: Tensor::from_data(labels, device) }
             }
         }
+    }
+
+    /// The images that belong to the images.
+    fn partners(&self, device: &Device) -> Tensor<4> {
+        let partners = self.examples.iter().filter_map(|example| match &example.partner {
+            Partner::Reference(image) | Partner::Strong(image) => Some(image),
+            _ => None,
+        });
+        tensor(&partners.collect::<Vec<_>>(), device)
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) struct Item {
 pub(crate) fn form(config: &PartConfig) -> Form {
     match config {
         config if !config.labelled.is_empty() => Form::Labelled,
+        config if config.strong.is_some() => Form::Views,
         config if !config.images.is_empty() => Form::Images,
         _ => Form::Pairs,
     }
@@ -63,6 +64,7 @@ pub(crate) fn form_name(form: Form) -> &'static str {
     match form {
         Form::Images => "photographs alone",
         Form::Pairs => "pairs",
+        Form::Views => "photographs in two views",
         Form::Labelled => "labelled photographs",
     }
 }
@@ -71,6 +73,7 @@ pub(crate) fn form_name(form: Form) -> &'static str {
 pub(crate) fn keys(form: Form) -> &'static str {
     match form {
         Form::Images => "images",
+        Form::Views => "images and strong",
         Form::Pairs => "pairs or references",
         Form::Labelled => "labelled",
     }
@@ -198,7 +201,12 @@ impl Source {
         if let Partner::Reference(reference) = partner {
             partner = Partner::Reference(drawn.appearance.apply(reference));
         }
-        Ok(Example { image: drawn.appearance.apply(image), partner })
+        let image = drawn.appearance.apply(image);
+        if let Some(strong) = &self.config.strong {
+            let drawn = strong.draw(&mut random);
+            partner = Partner::Strong(drawn.appearance.apply(image.clone()));
+        }
+        Ok(Example { image, partner })
     }
 
     fn read(
@@ -208,7 +216,7 @@ impl Source {
     ) -> Result<(Arc<Photograph>, Option<Arc<Photograph>>), TrainError> {
         let content = match self.form() {
             Form::Labelled => Content::Labels,
-            Form::Images | Form::Pairs => Content::Photograph,
+            Form::Images | Form::Pairs | Form::Views => Content::Photograph,
         };
         let get = |path: &PathBuf, content| cache.get(path, self.config.resize, content);
         let photograph = get(&item.photograph, Content::Photograph)?;

@@ -79,3 +79,40 @@ fn rectifiers_with_learned_slopes_and_gradients_equal_the_engines() {
         }
     }
 }
+
+#[test]
+fn gated_images_equal_the_engines_in_any_memory_order() {
+    let mut numbers = Numbers::new(41);
+    for activation in [Activation::Silu, Activation::Gelu, Activation::Identity] {
+        for gate in numbers.both_orders([2, 5, 3, 4]) {
+            let value = numbers.tensor([2, 5, 3, 4]);
+            check_same(
+                &[&value, &gate],
+                2e-5,
+                &format!("{activation:?}"),
+                ops::gated(value.clone(), gate.clone(), activation),
+                composed::gated(value.clone(), gate.clone(), activation),
+            );
+        }
+    }
+}
+
+#[test]
+fn weighted_sums_equal_the_engines_with_weights_for_all_images_or_for_each() {
+    let mut numbers = Numbers::new(42);
+    for n_sets in [[1, 1], [1, 3], [3, 3]] {
+        for a in numbers.both_orders([3, 5, 4, 7]) {
+            let b = numbers.tensor([3, 5, 4, 7]);
+            let [a_weights, b_weights] = n_sets.map(|n_sets| numbers.tensor([n_sets, 5, 1, 1]));
+            let images = [a.clone(), b.clone()];
+            let weights = [a_weights.clone(), b_weights.clone()];
+            check_same(
+                &[&a, &b, &a_weights, &b_weights],
+                2e-5,
+                &format!("{n_sets:?} sets of weights"),
+                ops::weighted_sum(images.clone(), weights.clone()),
+                composed::weighted_sum(images, weights),
+            );
+        }
+    }
+}

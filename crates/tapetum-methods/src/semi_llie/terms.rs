@@ -1,0 +1,147 @@
+//! One batch through student and teacher: the terms of the loss with their weights, and what the teacher
+//! said.
+
+use rand_chacha::ChaCha8Rng;
+use tapetum_nn::{
+    enhance::from_tensor,
+    prelude::*,
+    recipe::{Batch, RecipeError, TermValue},
+};
+
+use super::{
+    config::{Reliability, SemanticGradient, TrainingConfig},
+    helpers::Helpers,
+    losses,
+    network::MambaLowlight,
+};
+
+/// One term of the loss.
+pub(super) struct Term {
+    pub(super) name: &'static str,
+    pub(super) weight: f64,
+    pub(super) loss: Tensor<1>,
+}
+
+/// The two networks, and what decides a forward pass.
+pub(super) struct Pass<'a> {
+    pub(super) config: &'a TrainingConfig,
+    pub(super) helpers: &'a Helpers,
+    pub(super) student: &'a MambaLowlight,
+    /// Without gradients.
+    pub(super) teacher: &'a MambaLowlight,
+    /// `κ`.
+    pub(super) ramp: f64,
+    /// Decides which branches of the student are dropped.
+    pub(super) random: &'a mut ChaCha8Rng,
+}
+
+impl Pass<'_> {
+    /// All terms, and statistics of what the teacher said.
+    pub(super) fn terms(&mut self, mut batch: Batch) -> Result<(Vec<Term>, Vec<TermValue>), RecipeError> {
+        let (low, reference) = batch
+            .pairs("paired")
+            .ok_or_else(|| RecipeError::Data("expected pairs, found none".to_owned()))?;
+        if low.dims() != reference.dims() {
+            let [found, expected] = [&reference, &low].map(|image| format!("{:?}", image.dims()));
+            let detail = format!("expected references as large as the photographs, {expected}, found {found}");
+            return Err(RecipeError::Data(detail));
+        }
+        let mut terms = self.paired_terms(low, reference);
+        let mut statistics = Vec::new();
+        if let Some((weak, strong)) = batch.views("unpaired") {
+            let (unpaired, found) = self.unpaired_terms(weak, strong);
+            terms.extend(unpaired);
+            statistics = found;
+        }
+        Ok((terms, statistics))
+    }
+
+    /// `L_sup`.
+    fn paired_terms(&mut self, low: Tensor<4>, reference: Tensor<4>) -> Vec<Term> {
+        let config = self.config;
+        let enhanced = self.student.forward_training(low, self.random);
+        let pair = || (enhanced.clone(), reference.clone());
+        let term = |name, weight, loss| Term { name, weight, loss };
+        let (a, b) = (pair(), pair());
+        let mut terms = vec![
+            term("structure", config.weight_structure, losses::structure(a.0, a.1)),
+            term("gradient", config.weight_gradient, losses::gradient(b.0, b.1)),
+        ];
+        if let Some(encoder) = self.helpers.encoder.as_ref().filter(|_| config.weight_perceptual != 0.0)
+        {
+            let enhanced = encoder.pyramid(self.seen_by_encoder(enhanced));
+            let reference = encoder.pyramid(reference.inner());
+            let reference: Vec<_> = reference.into_iter().map(Tensor::autodiff).collect();
+            let loss = losses::perceptual(&enhanced, &reference);
+            terms.push(term("perceptual", config.weight_perceptual, loss));
+        }
+        terms
+    }
+
+    /// `κ L_uns`.
+    fn unpaired_terms(&mut self, weak: Tensor<4>, strong: Tensor<4>) -> (Vec<Term>, Vec<TermValue>) {
+        let config = self.config;
+        let target = self.teacher.forward(weak.inner());
+        let student = self.student.forward_training(strong.clone(), self.random);
+        let kept = self.kept(&target, &student);
+        let n_kept: f32 = kept.iter().sum();
+        let share_kept = f64::from(n_kept) / kept.len() as f64;
+        let statistics = statistics(&target, share_kept);
+        let kept = Tensor::<1>::from_floats(kept.as_slice(), &student.device());
+        let distance =
+            losses::consistency(student.clone(), target.clone().autodiff(), kept.clone());
+        let mut terms = vec![Term {
+            name: "consistency",
+            weight: self.ramp * config.weight_consistency,
+            loss: distance,
+        }];
+        if let Some(encoder) = self.helpers.encoder.as_ref().filter(|_| config.weight_contrast != 0.0)
+        {
+            let anchor = encoder.encode(self.seen_by_encoder(student));
+            let [positive, negative] =
+                [target, strong.inner()].map(|image| encoder.encode(image).autodiff());
+            terms.push(Term {
+                name: "contrast",
+                weight: self.ramp * config.weight_contrast,
+                loss: losses::semantic_contrast(&anchor, &positive, &negative, kept),
+            });
+        }
+        (terms, statistics)
+    }
+
+    fn seen_by_encoder(&self, enhanced: Tensor<4>) -> Tensor<4> {
+        match self.config.semantic_gradient {
+            SemanticGradient::Flows => enhanced,
+            SemanticGradient::Cut => enhanced.detach(),
+        }
+    }
+
+    /// 1 for each image of the teacher that is followed, 0 for the others.
+    fn kept(&self, target: &Tensor<4>, student: &Tensor<4>) -> Vec<f32> {
+        let n_batch = target.dims()[0];
+        let judge = self.helpers.judge.as_ref();
+        let Some(judge) = judge.filter(|_| self.config.reliability == Reliability::Judged) else {
+            return vec![1.0; n_batch];
+        };
+        let student = student.clone().inner();
+        let score = |images: &Tensor<4>, idx: usize| {
+            judge(&from_tensor(images.clone().narrow(0, idx, 1).clamp(0.0, 1.0)))
+        };
+        let is_better = |idx| score(target, idx) > score(&student, idx);
+        (0..n_batch).map(|idx| if is_better(idx) { 1.0 } else { 0.0 }).collect()
+    }
+}
+
+/// What the teacher's images are like: their mean, how much of them lies outside of 0..1, and how many are
+/// followed.
+fn statistics(target: &Tensor<4>, share_kept: f64) -> Vec<TermValue> {
+    let mean = f64::from(target.clone().mean().into_scalar::<f32>());
+    let clamped = target.clone().clamp(0.0, 1.0);
+    let outside = clamped.not_equal(target.clone()).float().mean().into_scalar::<f32>();
+    let value = |name, value| TermValue { name, value };
+    vec![
+        value("teacher_mean", mean),
+        value("teacher_out_of_range", f64::from(outside)),
+        value("teacher_kept", share_kept),
+    ]
+}
