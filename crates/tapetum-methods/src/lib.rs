@@ -3,6 +3,7 @@
 pub mod classical;
 pub mod scl_lle;
 pub mod segmentation;
+pub mod tagging;
 
 use tapetum_nn::{MethodCard, Network, Weights, WeightsError, prelude::Device};
 

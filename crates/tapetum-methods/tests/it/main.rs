@@ -12,3 +12,4 @@ mod scl_lle;
 mod scl_lle_helpers;
 mod scl_lle_losses;
 mod segmentation;
+mod tagging;
