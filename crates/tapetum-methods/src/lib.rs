@@ -4,6 +4,7 @@ pub mod classical;
 pub mod scl_lle;
 pub mod segmentation;
 pub mod semi_llie;
+pub mod tagging;
 
 use tapetum_nn::{MethodCard, Network, Weights, WeightsError, prelude::Device};
 
@@ -40,6 +41,7 @@ pub fn load(
 ) -> Result<Box<dyn Network>, WeightsError> {
     match card.name {
         "scl-lle" => Ok(Box::new(scl_lle::fused::FusedCurveNetwork::read(weights, device)?)),
+        "semi-llie" => Ok(Box::new(semi_llie::weights::read(weights, device)?)),
         name => {
             let method =
                 classical::find(name).expect("every card is a folder's or a classical one");

@@ -8,12 +8,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tapetum_methods::{
-    scl_lle::{self, helpers::Helpers},
+    scl_lle,
     segmentation::{
-        self,
+        self, Segmenter,
         labelled_data::{CAMVID, CITYSCAPES, LabelledData},
     },
+    semi_llie,
+    tagging::{self, EncoderOptions, SemanticEncoder},
 };
+use tapetum_metrics::{Picture, Views};
 use tapetum_nn::{
     Weights, WeightsError,
     backbones::{Vgg16, Vgg16Pooling},
@@ -26,7 +29,7 @@ use thiserror::Error;
 pub use tapetum_nn::recipe::TermValue;
 pub use tapetum_train::{Event, Outcome, PartConfig, SampleFile, Score};
 
-use crate::evaluate::{SEGMENTERS, read_segmenter};
+use crate::evaluate::{Better, Needs, SEGMENTERS, metric, metrics, read_segmenter};
 
 /// The key of the recipe that another one stands on.
 const BASE: &str = "base";
@@ -48,6 +51,9 @@ pub struct RecipeFile {
     /// SCL-LLE, with what differs from its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scl_lle: Option<scl_lle::training::TrainingConfig>,
+    /// Semi-LLIE, with what differs from its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semi_llie: Option<semi_llie::training::TrainingConfig>,
     /// DeepLabv3+, a segmenter that other recipes look through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deeplab: Option<segmentation::training::TrainingConfig>,
@@ -63,6 +69,12 @@ pub struct HelperFiles {
     /// A network that names the class of each pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segmenter: Option<SegmenterFile>,
+    /// A network that says what is in a photograph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderFile>,
+    /// Name of a metric that needs neither a reference nor a file, by which a teacher's images are judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// MobileNetV2 trained on ImageNet, from which DeepLabv3+ starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier: Option<PathBuf>,
@@ -76,6 +88,19 @@ pub struct SegmenterFile {
     pub name: String,
     /// Its weights.
     pub weights: PathBuf,
+}
+
+/// A semantic encoder and its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderFile {
+    /// One of [`tagging::ENCODERS`].
+    pub name: String,
+    /// Its weights.
+    pub weights: PathBuf,
+    /// Side that images are resized to, in pixels; by default the one that the encoder was trained with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side_px: Option<usize>,
 }
 
 /// Where a recipe is trained, and who watches.
@@ -130,6 +155,18 @@ pub enum RecipeFileError {
     /// SCL-LLE cannot be trained so.
     #[error(transparent)]
     SclLle(#[from] scl_lle::training::StartError),
+    /// Semi-LLIE cannot be trained so.
+    #[error(transparent)]
+    SemiLlie(#[from] semi_llie::training::StartError),
+    /// The recipe names a judge that cannot judge.
+    #[error(
+        "helpers.judge: expected a metric that needs neither a reference nor a file, one of {}, found '{name}'",
+        judges().join(", ")
+    )]
+    Judge {
+        /// What it names.
+        name: String,
+    },
     /// The labels are those of no data set that is known.
     #[error("deeplab.n_classes: expected 11 (CamVid) or 19 (Cityscapes), found {found}")]
     Classes {
@@ -166,12 +203,15 @@ impl RecipeFileError {
                 suggestion.as_ref().map(|key| format!("did you mean '{key}'?"))
             }
             Self::Train(error) => Some(error.hint().to_owned()),
-            Self::SclLle(scl_lle::training::StartError::Missing { .. }) => {
+            Self::SclLle(scl_lle::training::StartError::Missing { .. })
+            | Self::SemiLlie(semi_llie::training::StartError::MissingEncoder { .. }) => {
                 Some("name its file under [helpers], or set the weight to 0".to_owned())
             }
-            Self::SclLle(_) | Self::Deeplab(_) | Self::Classes { .. } => {
-                Some("change the recipe".to_owned())
-            }
+            Self::SclLle(_)
+            | Self::SemiLlie(_)
+            | Self::Judge { .. }
+            | Self::Deeplab(_)
+            | Self::Classes { .. } => Some("change the recipe".to_owned()),
             _ => None,
         }
     }
@@ -207,7 +247,9 @@ impl RecipeFile {
             }
             table.try_into().map_err(|e| syntax(path, e))?
         };
-        let found = usize::from(recipe.scl_lle.is_some()) + usize::from(recipe.deeplab.is_some());
+        let methods =
+            [recipe.scl_lle.is_some(), recipe.semi_llie.is_some(), recipe.deeplab.is_some()];
+        let found = methods.into_iter().filter(|is_there| *is_there).count();
         if found != 1 {
             return Err(RecipeFileError::Method { path: path.to_owned(), found });
         }
@@ -256,11 +298,24 @@ impl RecipeFile {
         let RunConfig { n_steps, seed, .. } = self.run;
         let device = self.run.training_device();
         if let Some(config) = &self.scl_lle {
-            let helpers = self.helpers.open(root)?;
+            let helpers = scl_lle::helpers::Helpers {
+                vgg: self.helpers.vgg16(root)?,
+                segmenter: self.helpers.segmenter(root)?,
+            };
             let config = config.clone();
             let training =
                 scl_lle::training::Training::new(config, helpers, n_steps, seed, &device)?;
             return Ok((Box::new(training), scl_lle::CARD.name));
+        }
+        if let Some(config) = &self.semi_llie {
+            let helpers = semi_llie::helpers::Helpers {
+                encoder: self.helpers.encoder(root)?,
+                judge: self.helpers.judge()?,
+            };
+            let config = config.clone();
+            let training =
+                semi_llie::training::Training::new(config, helpers, n_steps, seed, &device)?;
+            return Ok((Box::new(training), semi_llie::CARD.name));
         }
         let config = self.deeplab.clone().expect("a recipe that was read has a method");
         let known = [&CAMVID, &CITYSCAPES].map(LabelledData::classes_without_void);
@@ -276,23 +331,58 @@ impl RecipeFile {
 }
 
 impl HelperFiles {
-    fn open(&self, root: &Path) -> Result<Helpers, RecipeFileError> {
-        let device = Device::flex();
-        let vgg = self.vgg16.as_ref().map(|file| {
-            let path = root.join(file);
-            let read = |weights: &Weights| Vgg16::read(weights, Vgg16Pooling::Max, &device);
-            read(&read_weights(&path)?).map_err(|source| RecipeFileError::Weights { path, source })
-        });
-        let segmenter = self.segmenter.as_ref().map(|file| {
-            let path = root.join(&file.weights);
-            let name = SEGMENTERS.into_iter().find(|name| *name == file.name);
-            let name =
-                name.ok_or_else(|| RecipeFileError::Segmenter { name: file.name.clone() })?;
-            read_segmenter(name, &read_weights(&path)?)
-                .map_err(|source| RecipeFileError::Weights { path, source })
-        });
-        Ok(Helpers { vgg: vgg.transpose()?, segmenter: segmenter.transpose()? })
+    fn vgg16(&self, root: &Path) -> Result<Option<Vgg16>, RecipeFileError> {
+        let read = |weights: &Weights| Vgg16::read(weights, Vgg16Pooling::Max, &Device::flex());
+        self.vgg16.as_ref().map(|file| read_helper(&root.join(file), read)).transpose()
     }
+
+    fn segmenter(&self, root: &Path) -> Result<Option<Box<dyn Segmenter>>, RecipeFileError> {
+        let Some(SegmenterFile { name, weights }) = &self.segmenter else { return Ok(None) };
+        let known = SEGMENTERS.into_iter().find(|known| known == name);
+        let name = known.ok_or_else(|| RecipeFileError::Segmenter { name: name.clone() })?;
+        read_helper(&root.join(weights), |weights| read_segmenter(name, weights)).map(Some)
+    }
+
+    fn encoder(&self, root: &Path) -> Result<Option<Box<dyn SemanticEncoder>>, RecipeFileError> {
+        let Some(EncoderFile { name, weights, side_px }) = &self.encoder else { return Ok(None) };
+        let options = EncoderOptions { side_px: *side_px, ..EncoderOptions::default() };
+        let read = |weights: &Weights| tagging::read(name, weights, options, &Device::flex());
+        read_helper(&root.join(weights), read).map(Some)
+    }
+
+    fn judge(&self) -> Result<Option<semi_llie::helpers::Judge>, RecipeFileError> {
+        let Some(name) = &self.judge else { return Ok(None) };
+        let refused = || RecipeFileError::Judge { name: name.clone() };
+        let card = metrics().find(|card| card.name == name.as_str()).ok_or_else(refused)?;
+        if !judges().contains(&card.name) {
+            return Err(refused());
+        }
+        let metric = metric(card, &[]).map_err(|_| refused())?;
+        Ok(Some(Box::new(move |image| {
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            let picture = Picture::from_rgb(width, height, &image.pixels);
+            let views = Views { low: None, enhanced: &picture, reference: None };
+            let score = metric.score(views).map_err(|error| error.to_string())?;
+            card.better.merit(score).ok_or_else(|| format!("{} is not a number", card.title))
+        })))
+    }
+}
+
+/// The metrics that can judge a teacher's images.
+fn judges() -> Vec<&'static str> {
+    let judges = metrics().filter(|card| {
+        let has_files = card.name == "niqe-tapetum" || card.files.is_empty();
+        card.needs == Needs::Nothing && card.better != Better::Neither && has_files
+    });
+    judges.map(|card| card.name).collect()
+}
+
+fn read_helper<T>(
+    path: &Path,
+    read: impl FnOnce(&Weights) -> Result<T, WeightsError>,
+) -> Result<T, RecipeFileError> {
+    let weights = |source| RecipeFileError::Weights { path: path.to_owned(), source };
+    read(&read_weights(path)?).map_err(weights)
 }
 
 fn read_weights(path: &Path) -> Result<Weights, RecipeFileError> {

@@ -96,7 +96,8 @@ impl Block {
         let branch = self.state_space.forward(self.norm_1.forward(seen));
         let kept = self.kept(&branch, pass);
         let image = ops::weighted_sum([image, branch], [channels(self.scale_1.val()), kept]);
-        let (branch, weights) = self.attention_block.forward(self.norm_2.forward(image.clone()), pass);
+        let (branch, weights) =
+            self.attention_block.forward(self.norm_2.forward(image.clone()), pass);
         ops::weighted_sum([image, branch], [channels(self.scale_2.val()), weights])
     }
 
@@ -129,8 +130,9 @@ struct ChannelAttentionBlock {
 
 impl ChannelAttentionBlock {
     fn build(builder: &mut Builder, name: &str) -> Self {
-        let mut convolution =
-            |part: &str, shape| Convolution::build(builder, &format!("{name}.cab.{part}"), shape, 1);
+        let mut convolution = |part: &str, shape| {
+            Convolution::build(builder, &format!("{name}.cab.{part}"), shape, 1)
+        };
         Self {
             compress: convolution("0", [N_COMPRESSED, N_CHANNELS, 3, 3]),
             expand: convolution("2", [N_CHANNELS, N_COMPRESSED, 3, 3]),
@@ -175,7 +177,12 @@ impl GatedFusion {
         Self {
             widen: Convolution::build(builder, &at("pwconv"), [2 * N_FUSED, N_FUSED, 1, 1], 1),
             filter: DepthwiseConvolution::build(builder, &at("dwconv"), 2 * N_FUSED, 3),
-            project: Convolution::build(builder, &at("project_out"), [N_CHANNELS, N_FUSED, 1, 1], 1),
+            project: Convolution::build(
+                builder,
+                &at("project_out"),
+                [N_CHANNELS, N_FUSED, 1, 1],
+                1,
+            ),
             mix: Convolution::build(builder, &at("mlp"), [N_CHANNELS, N_CHANNELS, 1, 1], 1),
         }
     }

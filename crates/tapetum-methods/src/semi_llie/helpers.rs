@@ -8,8 +8,8 @@ use super::{
 };
 use crate::tagging::SemanticEncoder;
 
-/// Scores an image without a reference; more is better.
-pub type Judge = Box<dyn Fn(&Image<Srgb>) -> f64 + Send + Sync>;
+/// Scores an image of 0..1 without a reference; more is better. An error says why it cannot.
+pub type Judge = Box<dyn Fn(&Image<Srgb>) -> Result<f64, String> + Send + Sync>;
 
 /// Frozen helpers; they are given as they are and never change.
 #[derive(Default)]

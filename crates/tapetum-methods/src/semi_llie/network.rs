@@ -6,7 +6,7 @@ use tapetum_nn::{ops::Activation, prelude::*};
 
 use super::{
     CARD,
-    block::{Block, Pass},
+    block::{Attention, Block, Pass},
     layers::{Convolution, Norm},
     parameters::{Builder, Source, from_random},
 };
@@ -90,6 +90,17 @@ impl MambaLowlight {
         self.forward_with(low, &mut Pass { random: Some(random), ..Pass::default() })
     }
 
+    /// The same network with the channel attention that it has for this image, for parts of the image.
+    ///
+    /// # Shapes
+    /// `low`: `[1, 3, height, width]`, sRGB-encoded, 0..1.
+    pub fn attending_as_to(&self, low: Tensor<4>) -> AttendingNetwork {
+        let mut pass = Pass { attention: Attention::Kept(Vec::new()), ..Pass::default() };
+        self.forward_with(low, &mut pass);
+        let Attention::Kept(attention) = pass.attention else { unreachable!("it was kept") };
+        AttendingNetwork { network: self.clone(), attention }
+    }
+
     fn forward_with(&self, low: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
         let mean = Tensor::<1>::from_floats(MEAN, &low.device()).reshape([1, 3, 1, 1]);
         let centred = low.clone() - mean;
@@ -117,6 +128,30 @@ impl Network for MambaLowlight {
 
     fn n_parameters(&self) -> usize {
         self.num_params()
+    }
+}
+
+/// A network for the parts of one image, which all have the channel attention of the whole.
+#[derive(Debug)]
+pub struct AttendingNetwork {
+    network: MambaLowlight,
+    /// Of every block, `[1, channels, 1, 1]`.
+    attention: Vec<Tensor<4>>,
+}
+
+impl Network for AttendingNetwork {
+    fn card(&self) -> &'static MethodCard {
+        &CARD
+    }
+
+    fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
+        let attention = Attention::Given(self.attention.clone().into_iter());
+        let pass = &mut Pass { attention, ..Pass::default() };
+        self.network.forward_with(low, pass).clamp(0.0, 1.0)
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.network.n_parameters()
     }
 }
 

@@ -71,7 +71,11 @@ impl StateSpace {
                 1,
             ),
             norm: Norm::build(builder, &at("out_norm"), N_INNER),
-            output: builder.parameter(at("out_proj.weight"), [N_CHANNELS, N_INNER], Initial::Normal),
+            output: builder.parameter(
+                at("out_proj.weight"),
+                [N_CHANNELS, N_INNER],
+                Initial::Normal,
+            ),
         }
     }
 

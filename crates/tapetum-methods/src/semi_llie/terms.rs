@@ -14,6 +14,7 @@ use super::{
     losses,
     network::MambaLowlight,
 };
+use crate::tagging::Semantics;
 
 /// One term of the loss.
 pub(super) struct Term {
@@ -37,19 +38,24 @@ pub(super) struct Pass<'a> {
 
 impl Pass<'_> {
     /// All terms, and statistics of what the teacher said.
-    pub(super) fn terms(&mut self, mut batch: Batch) -> Result<(Vec<Term>, Vec<TermValue>), RecipeError> {
+    pub(super) fn terms(
+        &mut self,
+        mut batch: Batch,
+    ) -> Result<(Vec<Term>, Vec<TermValue>), RecipeError> {
         let (low, reference) = batch
             .pairs("paired")
             .ok_or_else(|| RecipeError::Data("expected pairs, found none".to_owned()))?;
         if low.dims() != reference.dims() {
             let [found, expected] = [&reference, &low].map(|image| format!("{:?}", image.dims()));
-            let detail = format!("expected references as large as the photographs, {expected}, found {found}");
+            let detail = format!(
+                "expected references as large as the photographs, {expected}, found {found}"
+            );
             return Err(RecipeError::Data(detail));
         }
         let mut terms = self.paired_terms(low, reference);
         let mut statistics = Vec::new();
         if let Some((weak, strong)) = batch.views("unpaired") {
-            let (unpaired, found) = self.unpaired_terms(weak, strong);
+            let (unpaired, found) = self.unpaired_terms(weak, strong)?;
             terms.extend(unpaired);
             statistics = found;
         }
@@ -67,7 +73,8 @@ impl Pass<'_> {
             term("structure", config.weight_structure, losses::structure(a.0, a.1)),
             term("gradient", config.weight_gradient, losses::gradient(b.0, b.1)),
         ];
-        if let Some(encoder) = self.helpers.encoder.as_ref().filter(|_| config.weight_perceptual != 0.0)
+        if let Some(encoder) =
+            self.helpers.encoder.as_ref().filter(|_| config.weight_perceptual != 0.0)
         {
             let enhanced = encoder.pyramid(self.seen_by_encoder(enhanced));
             let reference = encoder.pyramid(reference.inner());
@@ -79,11 +86,15 @@ impl Pass<'_> {
     }
 
     /// `κ L_uns`.
-    fn unpaired_terms(&mut self, weak: Tensor<4>, strong: Tensor<4>) -> (Vec<Term>, Vec<TermValue>) {
+    fn unpaired_terms(
+        &mut self,
+        weak: Tensor<4>,
+        strong: Tensor<4>,
+    ) -> Result<(Vec<Term>, Vec<TermValue>), RecipeError> {
         let config = self.config;
         let target = self.teacher.forward(weak.inner());
         let student = self.student.forward_training(strong.clone(), self.random);
-        let kept = self.kept(&target, &student);
+        let kept = self.kept(&target, &student)?;
         let n_kept: f32 = kept.iter().sum();
         let share_kept = f64::from(n_kept) / kept.len() as f64;
         let statistics = statistics(&target, share_kept);
@@ -95,18 +106,19 @@ impl Pass<'_> {
             weight: self.ramp * config.weight_consistency,
             loss: distance,
         }];
-        if let Some(encoder) = self.helpers.encoder.as_ref().filter(|_| config.weight_contrast != 0.0)
+        if let Some(encoder) =
+            self.helpers.encoder.as_ref().filter(|_| config.weight_contrast != 0.0)
         {
             let anchor = encoder.encode(self.seen_by_encoder(student));
             let [positive, negative] =
-                [target, strong.inner()].map(|image| encoder.encode(image).autodiff());
+                [target, strong.inner()].map(|image| tracked(encoder.encode(image)));
             terms.push(Term {
                 name: "contrast",
                 weight: self.ramp * config.weight_contrast,
                 loss: losses::semantic_contrast(&anchor, &positive, &negative, kept),
             });
         }
-        (terms, statistics)
+        Ok((terms, statistics))
     }
 
     fn seen_by_encoder(&self, enhanced: Tensor<4>) -> Tensor<4> {
@@ -117,19 +129,26 @@ impl Pass<'_> {
     }
 
     /// 1 for each image of the teacher that is followed, 0 for the others.
-    fn kept(&self, target: &Tensor<4>, student: &Tensor<4>) -> Vec<f32> {
+    fn kept(&self, target: &Tensor<4>, student: &Tensor<4>) -> Result<Vec<f32>, RecipeError> {
         let n_batch = target.dims()[0];
         let judge = self.helpers.judge.as_ref();
         let Some(judge) = judge.filter(|_| self.config.reliability == Reliability::Judged) else {
-            return vec![1.0; n_batch];
+            return Ok(vec![1.0; n_batch]);
         };
         let student = student.clone().inner();
         let score = |images: &Tensor<4>, idx: usize| {
-            judge(&from_tensor(images.clone().narrow(0, idx, 1).clamp(0.0, 1.0)))
+            let image = from_tensor(images.clone().narrow(0, idx, 1).clamp(0.0, 1.0));
+            judge(&image).map_err(|error| RecipeError::Data(format!("the judge: {error}")))
         };
-        let is_better = |idx| score(target, idx) > score(&student, idx);
-        (0..n_batch).map(|idx| if is_better(idx) { 1.0 } else { 0.0 }).collect()
+        let kept = |idx| Ok(if score(target, idx)? > score(&student, idx)? { 1.0 } else { 0.0 });
+        (0..n_batch).map(kept).collect()
     }
+}
+
+/// The same on the device of the gradients, to be compared with what has some.
+fn tracked(Semantics { tokens, logits, pyramid }: Semantics) -> Semantics {
+    let pyramid = pyramid.into_iter().map(Tensor::autodiff).collect();
+    Semantics { tokens: tokens.autodiff(), logits: logits.autodiff(), pyramid }
 }
 
 /// What the teacher's images are like: their mean, how much of them lies outside of 0..1, and how many are

@@ -13,3 +13,4 @@ mod scl_lle_helpers;
 mod scl_lle_losses;
 mod segmentation;
 mod semi_llie;
+mod tagging;

@@ -37,6 +37,16 @@ pub enum WeightsError {
         /// Missing, extra and mis-shaped names, both sides.
         detail: String,
     },
+    /// What was asked for does not exist.
+    #[error("{name}: expected {expected}, got {found}")]
+    Argument {
+        /// Of what was asked for.
+        name: &'static str,
+        /// What there is.
+        expected: String,
+        /// What was asked for.
+        found: String,
+    },
 }
 
 impl WeightsError {
@@ -54,6 +64,7 @@ impl WeightsError {
                 "weight files of this size are not expected; check where it came from"
             }
             Self::Mismatch { .. } => "name the method these weights belong to with --method",
+            Self::Argument { .. } => "choose one of what is there",
         }
     }
 }

@@ -53,6 +53,7 @@ impl Recipe for Gain {
                 let tensors = match part {
                     Part::Images(images) => vec![images],
                     Part::Pairs { low, reference } => vec![low, reference],
+                    Part::Views { weak, strong } => vec![weak, strong],
                     Part::Labelled { images, labels } => {
                         vec![images, labels.float().unsqueeze_dim::<4>(1)]
                     }

@@ -1,0 +1,190 @@
+"""Writes crates/tapetum-methods/tests/data/tagging_*.safetensors and tagging_*_tensors.txt: what the semantic
+encoders give, and the gradient at their image, for weights and images that are formulas, in float64 with
+PyTorch.
+
+    pip install torch numpy safetensors && python tools/golden/tagging.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+
+DATA = Path(__file__).parents[2] / "crates/tapetum-methods/tests/data"
+MEAN = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(1, 3, 1, 1)
+DEVIATION = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(1, 3, 1, 1)
+# Only every so many values of a result are written, a number that no side divides.
+STEP = 7
+
+# Expansion, channels, blocks, stride and kernel of each stage.
+EFFICIENTNET_LITE0 = [
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+]
+MOBILENET_V2 = [
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 32, 3, 2, 3),
+    (6, 64, 4, 2, 3),
+    (6, 96, 3, 1, 3),
+    (6, 160, 3, 2, 3),
+    (6, 320, 1, 1, 3),
+]
+
+
+class Tensors:
+    """The network's tensors, made by a formula as they are asked for."""
+
+    def __init__(self):
+        self.shapes = {}
+
+    def take(self, name, *shape):
+        self.shapes[name] = shape
+        return torch.from_numpy(np.asarray(fill(name, shape), dtype=np.float64))
+
+
+def fill(name, shape):
+    """A wave of incommensurable frequency, scaled by what the tensor is for."""
+    index = np.arange(np.prod(shape), dtype=np.float64)
+    wave = np.sin(2.4 * (index + 1) + 0.01 * sum(name.encode())).reshape(shape)
+    if name.endswith("position_bias_table") or name == "label_embed":
+        return wave
+    if len(shape) > 1:
+        return 2.0 * wave / np.sqrt(np.prod(shape[1:]))
+    if name.endswith("running_var"):
+        return 0.6 + 0.4 * wave
+    if name.endswith("weight"):
+        return 1.0 + 0.3 * wave
+    return 0.2 * wave
+
+
+def conv_norm(t, names, x, n_out, kernel, stride=1, groups=1, epsilon=1e-5, is_tensorflow=False):
+    weight = t.take(f"{names[0]}.weight", n_out, x.shape[1] // groups, kernel, kernel)
+    pads = []
+    # PyTorch wants the last dimension first.
+    for side in (x.shape[3], x.shape[2]):
+        total = kernel - 1
+        if is_tensorflow:
+            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        pads += [total // 2, total - total // 2]
+    x = F.conv2d(F.pad(x, pads), weight, None, stride=stride, groups=groups)
+    scale, shift, mean, variance = (
+        t.take(f"{names[1]}.{part}", n_out).view(1, n_out, 1, 1)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    t.shapes[f"{names[1]}.num_batches_tracked"] = ()
+    return (x - mean) / torch.sqrt(variance + epsilon) * scale + shift
+
+
+def relu6(x):
+    return torch.clamp(x, 0, 6)
+
+
+def prepared(image, side, is_normalized=True):
+    image = F.interpolate(image, size=(side, side), mode="bilinear", align_corners=False)
+    return (image - MEAN) / DEVIATION if is_normalized else image
+
+
+def with_mean(places):
+    return torch.cat([places.mean(1, keepdim=True), places], 1)
+
+
+def inverted_residuals(t, x, stages, names, options):
+    """Features of the last block, and of the last before each halving from a quarter of the size on."""
+    pyramid, reached, idx = [], 2, 0
+    for expansion, n_out, n_blocks, first_stride, kernel in stages:
+        for place in range(n_blocks):
+            stride = first_stride if place == 0 else 1
+            if stride == 2:
+                if reached >= 4:
+                    pyramid.append(x)
+                reached *= 2
+            expand, middle, project = names(idx, expansion > 1)
+            y, hidden = x, x.shape[1] * expansion
+            if expansion > 1:
+                y = relu6(conv_norm(t, expand, y, hidden, 1, **options))
+            y = relu6(conv_norm(t, middle, y, hidden, kernel, stride, hidden, **options))
+            y = conv_norm(t, project, y, n_out, 1, **options)
+            x = x + y if stride == 1 and x.shape[1] == n_out else y
+            idx += 1
+    return x, pyramid
+
+
+def places_of(x):
+    return x.flatten(2).transpose(1, 2)
+
+
+def efficientnet_lite0(t, image, side):
+    def names(idx, _):
+        parts = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+        return [tuple(f"_blocks.{idx}.{name}" for name in pair) for pair in parts]
+
+    options = {"epsilon": 1e-3, "is_tensorflow": True}
+    x = relu6(conv_norm(t, ("_conv_stem", "_bn0"), prepared(image, side), 32, 3, 2, **options))
+    x, pyramid = inverted_residuals(t, x, EFFICIENTNET_LITE0, names, options)
+    x = relu6(conv_norm(t, ("_conv_head", "_bn1"), x, 1280, 1, **options))
+    tokens = with_mean(places_of(x))
+    weight, bias = t.take("_fc.weight", 1000, 1280), t.take("_fc.bias", 1000)
+    return tokens, tokens[:, 0] @ weight.T + bias, pyramid
+
+
+def mobilenet_v2(t, image, side):
+    def names(idx, expands):
+        at = [0, 3, 6] if expands else [0, 0, 3]
+        name = f"features.{idx + 1}.conv"
+        return [(f"{name}.{number}", f"{name}.{number + 1}") for number in at]
+
+    first, last = (tuple(f"features.{at}.{part}" for part in (0, 1)) for at in (0, 18))
+    x = relu6(conv_norm(t, first, prepared(image, side), 32, 3, 2))
+    x, pyramid = inverted_residuals(t, x, MOBILENET_V2, names, {})
+    x = relu6(conv_norm(t, last, x, 1280, 1))
+    tokens = with_mean(places_of(x))
+    return tokens, tokens[:, 0], pyramid
+
+
+def picture(height, width):
+    c, i, j = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing="ij")
+    wave = np.sin(0.3 * (i + 1) + 0.2 * (j + 1) + 0.5 * c)
+    return torch.from_numpy(0.5 + 0.4 * wave * np.cos(0.05 * i - 0.9 * j))[None]
+
+
+def sampled(tensor):
+    return np.ascontiguousarray(tensor.detach().numpy().ravel()[::STEP].astype(np.float32))
+
+
+def weighted(tensor):
+    """A sum of all values with weights that no symmetry hides behind, over the number of values."""
+    weights = np.sin(np.arange(tensor.numel()) * 0.7 + 0.3)
+    return (tensor * torch.from_numpy(weights).reshape(tensor.shape)).mean()
+
+
+def write(name, encode, size, side):
+    image = picture(*size).requires_grad_()
+    t = Tensors()
+    tokens, logits, pyramid = encode(t, image, side)
+    results = {"tokens": tokens, "logits": logits}
+    results |= {f"level{idx}": level for idx, level in enumerate(pyramid)}
+    sum(map(weighted, results.values())).backward()
+    results["gradient"] = image.grad
+    for key, value in results.items():
+        print(name, key, tuple(value.shape), value.mean().item(), value.std().item())
+    save_file({key: sampled(value) for key, value in results.items()}, DATA / f"{name}.safetensors")
+    lines = [" ".join(map(str, (key, *shape))) for key, shape in t.shapes.items()]
+    (DATA / f"{name}_tensors.txt").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    # Sides that are even at some halvings and odd at others.
+    write("tagging_efficientnet_lite0", efficientnet_lite0, (37, 50), 75)
+    write("tagging_mobilenet_v2", mobilenet_v2, (37, 50), 75)
+
+
+if __name__ == "__main__":
+    main()
