@@ -54,7 +54,8 @@ impl Pass<'_> {
         }
         let mut terms = self.paired_terms(low, reference);
         let mut statistics = Vec::new();
-        if let Some((weak, strong)) = batch.views("unpaired") {
+        let unpaired = batch.views("unpaired");
+        if let Some((weak, strong)) = unpaired.filter(|_| self.config.weight_unpaired != 0.0) {
             let (unpaired, found) = self.unpaired_terms(weak, strong)?;
             terms.extend(unpaired);
             statistics = found;

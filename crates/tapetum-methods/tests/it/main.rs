@@ -13,4 +13,6 @@ mod scl_lle_helpers;
 mod scl_lle_losses;
 mod segmentation;
 mod semi_llie;
+mod semi_llie_losses;
+mod semi_llie_training;
 mod tagging;

@@ -92,6 +92,14 @@ pub static WORKS: &[Work] = &[
         prepare: networks::scl_lle_train,
     },
     Work {
+        name: "semi-llie",
+        description: "Semi-LLIE's network on a picture",
+        size: (600, 400),
+        precisions: BOTH,
+        bytes_per_pixel: 4_000,
+        prepare: networks::semi_llie,
+    },
+    Work {
         name: "load",
         description: "decoding a photograph, JPEG unless --image names another",
         size: (4000, 3000),

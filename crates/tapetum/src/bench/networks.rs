@@ -20,11 +20,19 @@ const TARGET: f32 = 0.6;
 /// Small enough that the network stays what it is over the runs of a measurement.
 const LEARNING_RATE: f64 = 1e-5;
 
-/// The network through the call that the pipeline makes.
 pub(super) fn scl_lle(setup: &Setup) -> Result<Prepared, Error> {
+    enhancing(setup, "scl-lle")
+}
+
+pub(super) fn semi_llie(setup: &Setup) -> Result<Prepared, Error> {
+    enhancing(setup, "semi-llie")
+}
+
+/// A network through the call that the pipeline makes.
+fn enhancing(setup: &Setup, weights: &str) -> Result<Prepared, Error> {
     let (width, height) = setup.size;
     let device = Device::flex();
-    let model = Model::built_in("scl-lle")?;
+    let model = Model::built_in(weights)?;
     let network = tapetum_methods::load(model.method, &model.weights, &device)?;
     let low = synthetic::image(width, height);
     let n_pixels = u64::from(width) * u64::from(height);
