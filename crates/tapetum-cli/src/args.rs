@@ -11,7 +11,7 @@ use clap::{
 };
 use clap_complete::Shell;
 use tapetum::{
-    Format, PrecisionMode, Strength,
+    Format, PrecisionMode, Strength, TilingMode,
     bench::{N_PIXELS_MAX, N_RUNS_MAX, Precision, SIDE_MAX, WORKS},
 };
 
@@ -152,6 +152,9 @@ pub(crate) struct EnhanceArguments {
     /// Numbers to compute in: bf16 is faster and rounds its operands
     #[arg(long, default_value = "auto")]
     pub(crate) precision: EnhancePrecision,
+    /// Whether a photograph may be cut into tiles
+    #[arg(long, default_value = "auto")]
+    pub(crate) tiles: TilesChoice,
     /// Memory for a result and the work on it, beyond the decoded photograph, e.g. 500M or 2G
     #[arg(long, default_value = "1G", value_parser = parse_bytes, value_name = "BYTES")]
     pub(crate) memory: u64,
@@ -204,6 +207,24 @@ impl From<EnhancePrecision> for PrecisionMode {
             EnhancePrecision::Auto => Self::Auto,
             EnhancePrecision::F32 => Self::Fixed(Precision::F32),
             EnhancePrecision::Bf16 => Self::Fixed(Precision::Bf16),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TilesChoice {
+    /// As the memory asks for. Where a method's tiles only come close to the whole, they are as large as
+    /// the memory holds, and the report says that the result is approximate
+    Auto,
+    /// One for the whole photograph, or an error with the bytes that it needs
+    Whole,
+}
+
+impl From<TilesChoice> for TilingMode {
+    fn from(choice: TilesChoice) -> Self {
+        match choice {
+            TilesChoice::Auto => Self::Auto,
+            TilesChoice::Whole => Self::Whole,
         }
     }
 }

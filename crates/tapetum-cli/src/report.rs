@@ -53,6 +53,8 @@ pub(crate) struct Done {
     pub(crate) geometric_mean: f64,
     pub(crate) dark_share: f64,
     pub(crate) n_tiles: usize,
+    /// Whether they give about what the whole photograph would.
+    pub(crate) is_approximate: bool,
     /// Numbers that the network computed in.
     pub(crate) precision: &'static str,
     pub(crate) seconds: f64,
@@ -123,6 +125,7 @@ impl Done {
             geometric_mean: report.exposure.geometric_mean,
             dark_share: report.exposure.dark_share,
             n_tiles: report.n_tiles,
+            is_approximate: report.is_approximate,
             precision: report.precision.name(),
             seconds,
             warnings: enhanced.warnings.clone(),
@@ -141,6 +144,42 @@ impl Done {
                 percent(self.mean_after),
             ),
         };
-        format!("{input} → {output}: {size}, {did}, {:.1} s", self.seconds)
+        let tiles = match (self.n_tiles, self.is_approximate) {
+            (0 | 1, _) => String::new(),
+            (n_tiles, false) => format!(", {n_tiles} tiles"),
+            (n_tiles, true) => format!(", {n_tiles} tiles (approximate)"),
+        };
+        format!("{input} → {output}: {size}, {did}{tiles}, {:.1} s", self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_is_only_close_to_the_whole_photographs_is_said_to_be() {
+        let line = |n_tiles, is_approximate| {
+            let done = Done {
+                format: "PNG",
+                width: 48,
+                height: 32,
+                strength_mode: "fixed",
+                strength: 1.0,
+                mean_before: 0.1,
+                mean_after: 0.4,
+                geometric_mean: 0.1,
+                dark_share: 1.0,
+                n_tiles,
+                is_approximate,
+                precision: "f32",
+                seconds: 2.0,
+                warnings: Vec::new(),
+            };
+            done.line("a", "b").replace("a → b: 48x32, brightness 10 % → 40 %, strength 1.00 ", "")
+        };
+        assert_eq!(line(1, false), "(fixed), 2.0 s");
+        assert_eq!(line(6, false), "(fixed), 6 tiles, 2.0 s");
+        assert_eq!(line(6, true), "(fixed), 6 tiles (approximate), 2.0 s");
     }
 }

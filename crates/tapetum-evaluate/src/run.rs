@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use tapetum_metrics::unexplained_change;
-use tapetum_nn::Strength;
+use tapetum_nn::{Strength, Tiling};
 
 use crate::{
     aggregate,
@@ -203,6 +203,11 @@ impl Setting<'_> {
             && let Some(path) = sets.get(set_idx).and_then(|files| files.get(scene_idx))
         {
             hasher.update(std::fs::read(path).ok()?);
+        }
+        if let Maker::Network(network) = &contestant.maker
+            && let Tiling::Approximate { .. } = network.card().tiling
+        {
+            hasher.update(self.contest.options.memory_bytes_max.to_le_bytes());
         }
         Some(hex(&hasher.finalize()))
     }

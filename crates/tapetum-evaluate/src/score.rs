@@ -6,7 +6,7 @@ use tapetum_image::{ColorConversion, Image, Srgb};
 use tapetum_metrics::{ConfusionMatrix, Picture, Views, mean_ciede2000};
 use tapetum_nn::{
     EnhanceError, EnhanceOptions, Network, Strength,
-    enhance::{self, Quality},
+    enhance::{self, Quality, TilingMode},
     prelude::Device,
 };
 
@@ -173,6 +173,7 @@ fn run(
         memory_bytes_max: contest.options.memory_bytes_max,
         precision: contest.options.precision,
         quality: Quality::Exact,
+        tiling: TilingMode::Auto,
     };
     let (raster, conversion, device) = (raster(low), ColorConversion::identity(), Device::flex());
     let result = match strength {
@@ -182,9 +183,11 @@ fn run(
         Strength::Auto => enhance::enhance(network, &raster, &conversion, &options, &device),
     };
     match result {
-        Ok((result, _)) => {
+        Ok((result, report)) => {
             let pixels = result.read_rgb(result.rect()).pixels;
-            Ok((Image::new(low.width(), low.height(), pixels), None))
+            let note = format!("{} tiles (approximate)", report.n_tiles);
+            let note = report.is_approximate.then_some(note);
+            Ok((Image::new(low.width(), low.height(), pixels), note))
         }
         Err(refusal @ (EnhanceError::Darker { .. } | EnhanceError::Constant { .. })) => {
             Ok((low.clone(), Some(format!("left as it is: {refusal}"))))

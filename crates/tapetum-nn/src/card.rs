@@ -42,6 +42,16 @@ pub enum Tiling {
         /// Radius of the receptive field in pixels.
         receptive_field_px: u32,
     },
+    /// Every output pixel may depend on every input pixel, and tiles come close: where the memory does not
+    /// hold the whole image as one, it is cut into tiles as large as the memory does hold. A tile reaches
+    /// `overlap_px` into its neighbours; results are mixed by linear ramps over the middle half of what
+    /// both see. What is found over the whole image is not to be found in each tile alone: see
+    /// [`Network::for_tiles`](crate::Network::for_tiles).
+    Approximate {
+        /// How far a tile reaches into each neighbour, in pixels: length of a ramp, and twice the radius
+        /// of the receptive field for which the result would be that of the whole image.
+        overlap_px: u32,
+    },
     /// Every output pixel may depend on every input pixel: the whole image is one tile, or is refused
     /// where the memory does not hold it.
     WholeImageOnly,

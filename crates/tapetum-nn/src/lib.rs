@@ -19,7 +19,8 @@ pub use tapetum_kernels as kernels;
 pub use crate::{
     card::{MethodCard, SizeRule, Tiling},
     enhance::{
-        EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, enhance, enhance_unguarded,
+        EnhanceError, EnhanceOptions, EnhanceReport, Quality, Strength, TilingMode, enhance,
+        enhance_unguarded,
     },
     network::{FastEnhancer, Network},
     segmenter::Segmenter,

@@ -35,6 +35,15 @@ pub trait Network: Send + Sync {
         None
     }
 
+    /// A form of the network for the tiles of a large image, holding what it found on a reduced copy of
+    /// the whole: statistics over the whole image are taken once, never per tile. The pipeline asks for
+    /// it where it cuts an image into tiles that are [`Tiling::Approximate`](crate::Tiling::Approximate),
+    /// with means over blocks of pixels, 200,000 of them or as many as the memory allows. `None` where a
+    /// tile needs nothing of the rest.
+    fn for_tiles(&self, _reduced: &Image<Srgb>, _device: &Device) -> Option<Box<dyn Network>> {
+        None
+    }
+
     /// Number of learned values.
     fn n_parameters(&self) -> usize;
 }

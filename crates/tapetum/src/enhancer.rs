@@ -16,7 +16,7 @@ pub struct Enhancer {
 /// What the caller decides about one photograph.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// Strength and memory.
+    /// Strength, memory and tiles.
     pub enhance: EnhanceOptions,
     /// What a file may ask for.
     pub limits: Limits,

@@ -28,7 +28,7 @@ pub use tapetum_image::{
 pub use tapetum_methods::{all as methods, find as find_method};
 pub use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, SizeRule, Strength, Tiling,
-    Weights, WeightsError,
+    TilingMode, Weights, WeightsError,
     enhance::{Exposure, MEMORY_BYTES_DEFAULT, PrecisionMode, Quality},
     weights::{from_safetensors, to_safetensors},
 };

@@ -18,7 +18,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use tapetum::{
     EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, MethodCard, Model, Quality,
-    Settings, Strength, decode, methods,
+    Settings, Strength, Tiling, decode, methods,
 };
 
 use super::generate::print;
@@ -91,6 +91,7 @@ impl Session {
                 memory_bytes_max: arguments.memory,
                 precision: arguments.precision.into(),
                 quality: if arguments.fast { Quality::Fast } else { Quality::Exact },
+                tiling: arguments.tiles.into(),
             },
             limits: Limits {
                 n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
@@ -257,9 +258,19 @@ fn settings_hash(arguments: &EnhanceArguments, method: &MethodCard) -> String {
     let format = arguments.format.map_or("own", tapetum::Format::name);
     let version = env!("CARGO_PKG_VERSION");
     let EnhanceArguments { quality, precision, fast, .. } = arguments;
+    let tiles = tiles_setting(arguments, method.tiling);
     let method = method.name;
-    let settings = format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}");
+    let settings =
+        format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}{tiles}");
     sha256(settings.as_bytes())
+}
+
+/// What decides about tiles, where tiles decide about the result.
+fn tiles_setting(arguments: &EnhanceArguments, tiling: Tiling) -> String {
+    match tiling {
+        Tiling::Approximate { .. } => format!(" {:?} {}", arguments.tiles, arguments.memory),
+        Tiling::Exact { .. } | Tiling::WholeImageOnly => String::new(),
+    }
 }
 
 fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {
@@ -287,4 +298,35 @@ fn progress_bar(n_files: usize, verbosity: Verbosity) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {eta} left");
     ProgressBar::new(n_files as u64).with_style(style.expect("the template is valid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn hash(tiling: Tiling, more: [&str; 2]) -> String {
+        let all = ["tapetum", "enhance", "a.png"].into_iter().chain(more);
+        let Command::Enhance(arguments) = Arguments::parse_from(all).command else {
+            panic!("enhance was asked for")
+        };
+        settings_hash(&arguments, &MethodCard { tiling, ..methods()[0].clone() })
+    }
+
+    #[test]
+    fn memory_and_tiles_outdate_a_result_only_where_they_change_it() {
+        for (tiling, is_changed) in [
+            (Tiling::Exact { receptive_field_px: 7 }, false),
+            (Tiling::WholeImageOnly, false),
+            (Tiling::Approximate { overlap_px: 64 }, true),
+        ] {
+            let default = hash(tiling, ["--memory", "1G"]);
+            for more in [["--memory", "2G"], ["--tiles", "whole"]] {
+                assert_eq!(hash(tiling, more) != default, is_changed, "{tiling:?} {more:?}");
+            }
+            assert_eq!(hash(tiling, ["--tiles", "auto"]), default);
+        }
+    }
 }

@@ -21,5 +21,6 @@ mod resume;
 mod shorthand;
 #[cfg(unix)]
 mod system;
+mod tiles;
 mod train;
 mod usage;

@@ -43,7 +43,7 @@ fn inputs() -> Desk {
 
 #[test]
 fn values_out_of_range_are_refused_by_name() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--strength", "1.5"], "--strength"),
         (&["--strength=-0.1"], "--strength"),
         (&["--strength", "full"], "a number from 0 to 1, or auto"),
@@ -57,6 +57,7 @@ fn values_out_of_range_are_refused_by_name() {
         (&["--format", "gif"], "expected one of jpg, png, tif, webp"),
         (&["--format", "heic"], "--format"),
         (&["--device", "abacus"], "auto, cpu"),
+        (&["--tiles", "some"], "auto, whole"),
         (&["--brightness", "3"], "--brightness"),
         (&["-q", "-v"], "--verbose"),
         (&["--output"], "--output"),

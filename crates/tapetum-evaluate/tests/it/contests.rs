@@ -37,6 +37,33 @@ impl Factor {
     }
 }
 
+/// The same, in tiles that count as approximate.
+pub struct Tiled(pub Factor);
+
+static TILED_CARD: MethodCard = MethodCard {
+    tiling: Tiling::Approximate { overlap_px: 8 },
+    working_bytes_per_pixel: 1000,
+    ..CARD
+};
+
+impl Network for Tiled {
+    fn card(&self) -> &'static MethodCard {
+        &TILED_CARD
+    }
+
+    fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
+        self.0.enhance(low)
+    }
+
+    fn enhance_image(&self, low: &Image<Srgb>, device: &Device) -> Image<Srgb> {
+        self.0.enhance_image(low, device)
+    }
+
+    fn n_parameters(&self) -> usize {
+        0
+    }
+}
+
 impl Network for Factor {
     fn card(&self) -> &'static MethodCard {
         &CARD

@@ -11,7 +11,7 @@ use tapetum_image::{Channels, Image, Samples, Srgb};
 use tapetum_nn::Strength;
 
 use crate::{
-    contests::{Factor, contest, contestant, mean, metric, run},
+    contests::{Factor, Tiled, contest, contestant, mean, metric, run},
     sets::{texture, write, write_pairs, write_samples},
 };
 
@@ -186,6 +186,27 @@ fn a_resumed_evaluation_computes_nothing_again_and_finds_the_same() {
     let changed = Factor::new(2.0);
     assert_ne!(evaluate_with(&changed, true).images[0], whole.images[0]);
     assert!(changed.1.load(Ordering::Relaxed) > n_again, "a changed file is scored again");
+}
+
+#[test]
+fn scores_of_approximate_tiles_say_so_and_belong_to_their_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    write_pairs(&folder.path().join("data"), 1);
+    let path = folder.path().join("scores.jsonl");
+    let images_with = |memory_bytes_max, is_resumed| {
+        let set = Set::open(&folder.path().join("data")).unwrap();
+        let two = Tiled(Factor::new(2.0));
+        let mut contest = contest(vec![set], vec![contestant("two", Maker::Network(&two))]);
+        contest.options.memory_bytes_max = memory_bytes_max;
+        let cache = Cache::open(&path, is_resumed).unwrap();
+        evaluate(&contest, Some(&cache), &|_, _| {}).unwrap().report.images
+    };
+    let whole = images_with(1 << 30, false);
+    assert!(whole[0].notes.is_empty(), "{:?}", whole[0].notes);
+    // 64x48 pixels of 1000 bytes need 3 MB.
+    let tiled = images_with(2_500_000, true);
+    assert_eq!(tiled[0].notes, ["4 tiles (approximate)"]);
+    assert_eq!(tiled[0].scores, whole[0].scores);
 }
 
 #[test]

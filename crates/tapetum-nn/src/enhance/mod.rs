@@ -3,7 +3,10 @@
 mod apply;
 mod exposure;
 mod fast;
+mod feathered;
 mod precision;
+mod reduced;
+mod statistics;
 mod strength;
 mod tile_tensor;
 mod tiles;
@@ -13,10 +16,12 @@ use tapetum_image::{ColorConversion, Image, Raster, Rect, Srgb};
 use thiserror::Error;
 
 use self::{
-    apply::enhance_tile,
-    exposure::{luma, measure},
+    apply::{Canvas, Photograph, Run, enhance_tile},
+    exposure::measure,
+    reduced::{REDUCED_PX_MAX, factor, reduce},
+    statistics::Statistics,
     strength::Blend,
-    tiles::Work,
+    tiles::{Plan, Work},
 };
 pub use self::{
     exposure::Exposure,
@@ -24,6 +29,7 @@ pub use self::{
     precision::PrecisionMode,
     strength::Strength,
     tile_tensor::{from_tensor, to_tensor},
+    tiles::TilingMode,
 };
 use crate::{
     network::Network,
@@ -32,9 +38,6 @@ use crate::{
 
 /// Default for [`EnhanceOptions::memory_bytes_max`]: 1 GiB.
 pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
-
-/// How much the mean may sink before an output counts as darker than its input: one 8-bit level.
-const DARKER_TOLERANCE: f64 = 1.0 / 255.0;
 
 /// What the caller decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +50,8 @@ pub struct EnhanceOptions {
     pub precision: PrecisionMode,
     /// How closely the result follows the network.
     pub quality: Quality,
+    /// Whether the image may be cut into tiles.
+    pub tiling: TilingMode,
 }
 
 impl Default for EnhanceOptions {
@@ -56,6 +61,7 @@ impl Default for EnhanceOptions {
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             precision: PrecisionMode::Auto,
             quality: Quality::Exact,
+            tiling: TilingMode::Auto,
         }
     }
 }
@@ -73,6 +79,8 @@ pub struct EnhanceReport {
     pub mean_after: f64,
     /// Number of tiles the network ran on; none at strength 0.
     pub n_tiles: usize,
+    /// Whether these tiles give about what the whole image would, and not that.
+    pub is_approximate: bool,
     /// In which numbers it computed.
     pub precision: Precision,
 }
@@ -112,6 +120,8 @@ pub enum EnhanceError {
         budget_bytes: u64,
         /// What the result and the smallest tile need.
         needed_bytes: u64,
+        /// Whether tiles would fit where the whole image was asked for as one.
+        tiles_fit: bool,
     },
     /// The method has no fast way.
     #[error("{method} has no fast way")]
@@ -135,7 +145,10 @@ impl EnhanceError {
             Self::Darker { .. } => {
                 "the image is well lit already; use --strength auto, or lower it"
             }
-            Self::Memory { .. } => "raise --memory",
+            Self::Memory { tiles_fit: true, .. } => {
+                "allow tiles with --tiles auto, or raise --memory"
+            }
+            Self::Memory { tiles_fit: false, .. } => "raise --memory",
             Self::NoFastWay { .. } => "leave out --fast",
         }
     }
@@ -202,92 +215,60 @@ fn run(
         mean_before: exposure.mean,
         mean_after: exposure.mean,
         n_tiles: 0,
+        is_approximate: false,
         precision,
         exposure,
     };
     if blend.strength == 0.0 {
         return Ok((raster.clone(), report, None));
     }
+    let photograph = Photograph { raster, conversion, blend: &blend };
+    let (plan, canvas) =
+        with_precision(precision, || enhance_tiles(network, &photograph, options, device))?;
+    report.n_tiles = plan.n_tiles();
+    report.is_approximate = matches!(plan, Plan::Feathered(_));
+    report.mean_after = canvas.statistics.mean();
+    Ok((canvas.result, report, Some(canvas.statistics)))
+}
+
+/// Cuts the photograph as the memory asks for, and enhances all of it.
+fn enhance_tiles(
+    network: &dyn Network,
+    photograph: &Photograph<'_>,
+    options: &EnhanceOptions,
+    device: &Device,
+) -> Result<(Plan, Canvas), EnhanceError> {
+    let Photograph { raster, conversion, .. } = *photograph;
     let work = match options.quality {
-        Quality::Exact => Work::of(network.card()),
-        Quality::Fast => Work::of_fast(network.card(), raster),
+        Quality::Exact => Work::of(network.card(), raster, options.memory_bytes_max),
+        Quality::Fast => Work::of_fast(network.card(), raster, options.memory_bytes_max),
     };
-    let tiles = tiles::plan(raster, &work, options.memory_bytes_max)?;
+    let plan = tiles::plan(raster, &work, options.tiling)?;
     let fast = match options.quality {
         Quality::Exact => None,
-        Quality::Fast => {
-            Some(with_precision(precision, || fast::prepare(network, raster, conversion))?)
+        Quality::Fast => Some(fast::prepare(network, raster, conversion)?),
+    };
+    let for_tiles = match &plan {
+        Plan::Cut(_) => None,
+        Plan::Feathered(_) => {
+            let px_max = work.n_pixels_max().min(REDUCED_PX_MAX);
+            let factor = factor(raster.width(), raster.height(), px_max);
+            network.for_tiles(&reduce(raster, conversion, factor), device)
         }
     };
-    let enhance_part = |image: &Image<Srgb>, place: Rect| match &fast {
+    let network = for_tiles.as_deref().unwrap_or(network);
+    let run: &Run<'_> = &|image: &Image<Srgb>, place: Rect| match &fast {
         None => network.enhance_image(image, device),
         Some(fast) => fast.enhance_part(image, place.x, place.y),
     };
-    let mut result = raster.same_shape();
-    let mut statistics = Statistics::default();
-    for tile in &tiles {
-        let bands = with_precision(precision, || {
-            enhance_tile(&enhance_part, raster, conversion, &blend, tile)
-        })?;
-        for band in bands {
-            statistics.add(&band.statistics);
-            result.write_rgb(band.place.x, band.place.y, &band.native);
-        }
-    }
-    report.n_tiles = tiles.len();
-    report.mean_after = statistics.mean();
-    Ok((result, report, Some(statistics)))
-}
-
-/// What the guards need to know about the whole result.
-#[derive(Debug)]
-struct Statistics {
-    sum: f64,
-    n_pixels: u64,
-    lowest: f32,
-    highest: f32,
-}
-
-impl Default for Statistics {
-    fn default() -> Self {
-        Self { sum: 0.0, n_pixels: 0, lowest: f32::INFINITY, highest: f32::NEG_INFINITY }
-    }
-}
-
-impl Statistics {
-    fn of(image: &Image<Srgb>) -> Self {
-        let mut statistics = Self::default();
-        let (pixels, _) = image.pixels.as_chunks::<3>();
-        for pixel in pixels {
-            statistics.sum += f64::from(luma(*pixel));
-            for &value in pixel {
-                statistics.lowest = statistics.lowest.min(value);
-                statistics.highest = statistics.highest.max(value);
+    let mut canvas = Canvas { result: raster.same_shape(), statistics: Statistics::default() };
+    match &plan {
+        Plan::Cut(tiles) => {
+            for tile in tiles {
+                canvas.write(&enhance_tile(run, photograph, tile)?);
             }
         }
-        statistics.n_pixels = pixels.len() as u64;
-        statistics
+        Plan::Feathered(grid) => grid.enhance(run, photograph, &mut canvas)?,
     }
-
-    fn add(&mut self, other: &Self) {
-        self.sum += other.sum;
-        self.n_pixels += other.n_pixels;
-        self.lowest = self.lowest.min(other.lowest);
-        self.highest = self.highest.max(other.highest);
-    }
-
-    fn mean(&self) -> f64 {
-        self.sum / self.n_pixels as f64
-    }
-
-    fn check(&self, input: &Exposure) -> Result<(), EnhanceError> {
-        let (before, after) = (input.mean, self.mean());
-        if self.lowest == self.highest && !input.is_constant {
-            return Err(EnhanceError::Constant { value: after });
-        }
-        if after < before - DARKER_TOLERANCE {
-            return Err(EnhanceError::Darker { before, after });
-        }
-        Ok(())
-    }
+    Ok((plan, canvas))
 }

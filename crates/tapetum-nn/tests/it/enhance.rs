@@ -11,7 +11,7 @@ use tapetum_nn::{
     prelude::{Device, Tensor},
 };
 
-static CARD: MethodCard = MethodCard {
+pub(crate) static CARD: MethodCard = MethodCard {
     name: "blur",
     title: "Blur",
     citation: "none",
@@ -28,7 +28,7 @@ static CARD: MethodCard = MethodCard {
 static WHOLE_CARD: MethodCard = MethodCard { tiling: Tiling::WholeImageOnly, ..CARD };
 
 /// A network that is one function.
-struct Function<F>(F);
+pub(crate) struct Function<F>(pub(crate) F);
 
 impl<F: Fn(Tensor<4>) -> Tensor<4> + Send + Sync> Network for Function<F> {
     fn card(&self) -> &'static MethodCard {
@@ -45,7 +45,7 @@ impl<F: Fn(Tensor<4>) -> Tensor<4> + Send + Sync> Network for Function<F> {
 }
 
 /// Two convolutions, so that the padding of the second sees more than zeros, then a lift.
-fn blur() -> impl Network {
+pub(crate) fn blur() -> impl Network {
     let conv = |scale: f32| {
         let weight = (0..81).map(|idx| scale * (idx as f32 * 0.7).sin()).collect();
         let initial = InitialWeights { weight, bias: vec![0.1, 0.2, 0.05] };
@@ -58,7 +58,7 @@ fn blur() -> impl Network {
     })
 }
 
-fn run(
+pub(crate) fn run(
     network: &dyn Network,
     raster: &Raster,
     strength: Strength,
@@ -68,14 +68,14 @@ fn run(
     enhance(network, raster, &ColorConversion::identity(), &options, &Device::flex())
 }
 
-fn noise(width: u32, height: u32, channels: Channels, seed: u64) -> Raster {
+pub(crate) fn noise(width: u32, height: u32, channels: Channels, seed: u64) -> Raster {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let n = width as usize * height as usize * channels.n_samples();
     let values = (0..n).map(|_| random.random::<f32>() * 0.3).collect();
     Raster::new(width, height, channels, Samples::F32(values)).unwrap()
 }
 
-fn values(raster: &Raster) -> &[f32] {
+pub(crate) fn values(raster: &Raster) -> &[f32] {
     match raster.samples() {
         Samples::F32(values) => values,
         other => panic!("expected floats, found {} bits", other.depth_bits()),
@@ -106,7 +106,10 @@ fn a_budget_below_the_smallest_tile_is_an_error_with_both_numbers() {
     let raster = noise(50, 50, Channels::Rgb, 1);
     let needed_bytes = 50 * 50 * 3 * 4 + 36 * 36 * 1000;
     let error = run(&blur(), &raster, Strength::Fixed(1.0), 100_000).unwrap_err();
-    assert_eq!(error, EnhanceError::Memory { budget_bytes: 100_000, needed_bytes });
+    assert_eq!(
+        error,
+        EnhanceError::Memory { budget_bytes: 100_000, needed_bytes, tiles_fit: false }
+    );
 }
 
 /// A network that subtracts the mean of all it sees.
@@ -136,7 +139,10 @@ fn a_method_that_needs_the_whole_image_gets_it_or_is_refused_with_the_bytes() {
     let mean = values(&result).iter().sum::<f32>() / values(&result).len() as f32;
     assert!((mean - 0.5).abs() < 1e-4, "{mean}");
     let error = run(&Whole, &raster, Strength::Fixed(1.0), needed_bytes - 1).unwrap_err();
-    assert_eq!(error, EnhanceError::Memory { budget_bytes: needed_bytes - 1, needed_bytes });
+    assert_eq!(
+        error,
+        EnhanceError::Memory { budget_bytes: needed_bytes - 1, needed_bytes, tiles_fit: false }
+    );
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! Tiles that overlap: what the network makes of them is mixed where they meet, so that no seam remains.
+//!
+//! Along each side of the image, a piece has the weight 1 but for ramps at its inner ends, which rise
+//! where those of its neighbour fall: weights sum to 1, whatever the lengths. The ramps take the middle
+//! half of what both neighbours see. In the outer quarters the weight is 0, since there the network
+//! lacks its surroundings.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use tapetum_image::{Image, Raster, Rect, Srgb};
+
+use super::{
+    EnhanceError,
+    apply::{Canvas, Photograph, Run, finish_part},
+    tiles::cut,
+};
+
+/// Bytes for a pixel of the strip.
+const STRIP_BYTES_PER_PX: u64 = 12;
+
+/// A part of one side of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    start: u32,
+    end: u32,
+    /// Length of the side.
+    length: u32,
+    overlap_px: u32,
+}
+
+/// Columns and rows of tiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grid {
+    columns: Vec<Piece>,
+    rows: Vec<Piece>,
+}
+
+impl Grid {
+    /// Of pieces of at most `side` pixels without the overlap.
+    pub(super) fn new(raster: &Raster, side: u32, overlap_px: u32) -> Self {
+        let pieces = |length| {
+            let piece = move |(start, n)| Piece { start, end: start + n, length, overlap_px };
+            cut(length, side).map(piece).collect()
+        };
+        Self { columns: pieces(raster.width()), rows: pieces(raster.height()) }
+    }
+
+    pub(super) fn n_tiles(&self) -> usize {
+        self.columns.len() * self.rows.len()
+    }
+
+    /// Enhances tiles from left to right and from top to bottom; rows that no further tile reaches are
+    /// finished.
+    pub(super) fn enhance(
+        &self,
+        run: &Run<'_>,
+        photograph: &Photograph<'_>,
+        canvas: &mut Canvas,
+    ) -> Result<(), EnhanceError> {
+        let mut strip = Strip { y: 0, width: photograph.raster.width(), sums: Vec::new() };
+        let n_rows_max = self.rows.iter().map(|row| row.mixed().len()).max().unwrap_or(0);
+        strip.sums.reserve_exact(n_rows_max * strip.row_values());
+        for (idx, row) in self.rows.iter().enumerate() {
+            strip.extend_to(row.mixed().end);
+            for column in &self.columns {
+                strip.add_tile(run, photograph, column, row)?;
+            }
+            let end = self.rows.get(idx + 1).map_or(row.length, |next| next.mixed().start);
+            for column in &self.columns {
+                let (x, width) = (column.start, column.end - column.start);
+                let part = Rect { x, y: strip.y, width, height: end - strip.y };
+                canvas.write(&finish_part(&|place| strip.cropped(place), photograph, part));
+            }
+            strip.drop_above(end);
+        }
+        Ok(())
+    }
+}
+
+/// Memory of a grid on a raster: of the strip, and of the largest tile. Counts the same pieces as
+/// [`Grid::new`].
+pub(super) fn working_bytes(
+    raster: &Raster,
+    side: u32,
+    overlap_px: u32,
+    bytes_per_pixel: u64,
+) -> u64 {
+    let (width, height) = (raster.width(), raster.height());
+    let seen = |length| u64::from(longest_px(length, side, overlap_px));
+    let strip_rows = u64::from(longest_px(height, side, overlap_px / 2));
+    let strip_bytes = u64::from(width) * strip_rows * STRIP_BYTES_PER_PX;
+    strip_bytes + seen(width) * seen(height) * bytes_per_pixel
+}
+
+/// Bound for the longest piece that reaches that far beyond its inner ends.
+fn longest_px(length: u32, side: u32, reach_px: u32) -> u32 {
+    let n_pieces = length.div_ceil(side);
+    let n_inner_ends = (n_pieces - 1).min(2);
+    let reach_px = reach_px.saturating_mul(n_inner_ends);
+    length.div_ceil(n_pieces).saturating_add(reach_px).min(length)
+}
+
+impl Piece {
+    /// What the network sees.
+    fn seen(&self) -> Range<u32> {
+        self.reaching(self.overlap_px)
+    }
+
+    /// Where the weight is not 0.
+    fn mixed(&self) -> Range<u32> {
+        self.reaching(self.overlap_px / 2)
+    }
+
+    fn reaching(&self, reach_px: u32) -> Range<u32> {
+        self.start.saturating_sub(reach_px)..self.end.saturating_add(reach_px).min(self.length)
+    }
+
+    /// Of the pixels in [`Piece::mixed`], 0..1.
+    fn weights(&self) -> Vec<f32> {
+        let rise = |boundary: u32, idx: u32| {
+            if boundary == 0 || boundary == self.length {
+                return if boundary == 0 { 1.0 } else { 0.0 };
+            }
+            let from_boundary = f64::from(idx) + 0.5 - f64::from(boundary);
+            let ramp_px = f64::from(self.overlap_px / 2) * 2.0;
+            (from_boundary / ramp_px + 0.5).clamp(0.0, 1.0) as f32
+        };
+        self.mixed().map(|idx| rise(self.start, idx) - rise(self.end, idx)).collect()
+    }
+}
+
+/// Rows of the image from `y` on, over its whole width: sums of results times their weights.
+struct Strip {
+    y: u32,
+    width: u32,
+    sums: Vec<f32>,
+}
+
+impl Strip {
+    fn row_values(&self) -> usize {
+        self.width as usize * 3
+    }
+
+    fn extend_to(&mut self, end: u32) {
+        self.sums.resize((end - self.y) as usize * self.row_values(), 0.0);
+    }
+
+    fn add_tile(
+        &mut self,
+        run: &Run<'_>,
+        photograph: &Photograph<'_>,
+        column: &Piece,
+        row: &Piece,
+    ) -> Result<(), EnhanceError> {
+        let (seen_x, seen_y) = (column.seen(), row.seen());
+        let (width, height) = (seen_x.end - seen_x.start, seen_y.end - seen_y.start);
+        let seen = Rect { x: seen_x.start, y: seen_y.start, width, height };
+        let output = run(&photograph.to_srgb(seen), seen);
+        let (weights_x, weights_y) = (column.weights(), row.weights());
+        let (x, y) = (column.mixed().start, row.mixed().start);
+        let (from, to) = ((x - seen.x) as usize * 3, x as usize * 3);
+        let (row_values, n_values) = (self.row_values(), weights_x.len() * 3);
+        let results = output.pixels.par_chunks_exact(width as usize * 3);
+        let results = results.skip((y - seen.y) as usize).map(|row| &row[from..from + n_values]);
+        let sums = self.sums.par_chunks_exact_mut(row_values).skip((y - self.y) as usize);
+        let sums = sums.map(|row| &mut row[to..to + n_values]);
+        let is_finite = sums.zip(results).zip(weights_y).map(|((sums, results), weight_y)| {
+            add_row(sums, results, &weights_x, weight_y);
+            results.iter().all(|value| value.is_finite())
+        });
+        // All rows are added, whatever the first ones hold.
+        if is_finite.reduce(|| true, |a, b| a & b) {
+            Ok(())
+        } else {
+            Err(EnhanceError::NonFiniteOutput { x: column.start, y: row.start })
+        }
+    }
+
+    /// A part in coordinates of the image.
+    fn cropped(&self, place: Rect) -> Image<Srgb> {
+        let rows = self.sums.chunks_exact(self.row_values());
+        let rows = rows.skip((place.y - self.y) as usize).take(place.height as usize);
+        let (start, n_values) = (place.x as usize * 3, place.width as usize * 3);
+        let pixels = rows.flat_map(|row| &row[start..start + n_values]).copied().collect();
+        Image::new(place.width, place.height, pixels)
+    }
+
+    fn drop_above(&mut self, y: u32) {
+        self.sums.drain(..(y - self.y) as usize * self.row_values());
+        self.y = y;
+    }
+}
+
+fn add_row(sums: &mut [f32], results: &[f32], weights_x: &[f32], weight_y: f32) {
+    let (sums, _) = sums.as_chunks_mut::<3>();
+    let (results, _) = results.as_chunks::<3>();
+    for ((sum, result), weight_x) in sums.iter_mut().zip(results).zip(weights_x) {
+        for (sum, value) in sum.iter_mut().zip(result) {
+            *sum += weight_x * weight_y * value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tapetum_image::{Channels, Samples};
+
+    use super::*;
+
+    /// Sides of the image, of a tile, and their overlap.
+    const CASES: [(u32, u32, u32); 8] = [
+        (1, 32, 8),
+        (100, 32, 0),
+        (100, 32, 1),
+        (100, 32, 16),
+        (100, 32, 33),
+        (333, 32, 200),
+        (64, 32, 4000),
+        (1000, 300, 128),
+    ];
+
+    fn grid(length: u32, side: u32, overlap_px: u32) -> Grid {
+        let row = Samples::U8(vec![0; length as usize]);
+        let row = Raster::new(length, 1, Channels::Grey, row).unwrap();
+        Grid::new(&row, side, overlap_px)
+    }
+
+    #[test]
+    fn weights_sum_to_one_and_never_rise_faster_than_the_ramp() {
+        for (length, side, overlap_px) in CASES {
+            let mut sums = vec![0.0; length as usize];
+            for piece in grid(length, side, overlap_px).columns {
+                let mut all = vec![0.0; length as usize];
+                for (idx, weight) in piece.mixed().zip(piece.weights()) {
+                    all[idx as usize] = weight;
+                    sums[idx as usize] += weight;
+                    assert!((0.0..=1.0).contains(&weight), "{weight}");
+                }
+                let ramp_px = (overlap_px / 2 * 2).max(1);
+                let steepest = all.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+                let steepest = steepest.fold(0.0, f32::max);
+                assert!(steepest <= 1.0 / ramp_px as f32 + 1e-6, "{length}: {steepest}");
+            }
+            let peak = sums.iter().map(|sum| (sum - 1.0f32).abs()).fold(0.0, f32::max);
+            assert!(peak <= 3e-7, "{length} in {side} with {overlap_px}: {peak}");
+        }
+    }
+
+    #[test]
+    fn the_planned_length_holds_every_piece() {
+        for (length, side, overlap_px) in CASES {
+            for piece in grid(length, side, overlap_px).columns {
+                assert!(piece.seen().len() <= longest_px(length, side, overlap_px) as usize);
+                assert!(piece.mixed().len() <= longest_px(length, side, overlap_px / 2) as usize);
+            }
+        }
+        assert_eq!(longest_px(1000, 300, 128), 250 + 2 * 128);
+        assert_eq!(longest_px(600, 300, 128), 300 + 128, "one inner end each");
+    }
+}
