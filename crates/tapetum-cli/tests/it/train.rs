@@ -14,7 +14,12 @@ use crate::desk::Desk;
 
 /// The recipe of the repository that is made for this.
 fn smoke() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/scl_lle/smoke.toml");
+    smoke_of("scl_lle")
+}
+
+fn smoke_of(method: &str) -> String {
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let path = recipes.join(method).join("smoke.toml");
     path.canonicalize().unwrap().display().to_string()
 }
 
@@ -91,6 +96,35 @@ fn the_smoke_recipe_trains_weights_that_enhance() {
         other => panic!("8 bits, not {other:?}"),
     };
     assert!(mean("bright.png") > 1.3 * mean("data/low/0.png"));
+}
+
+#[test]
+fn the_smoke_recipe_of_the_mean_teacher_trains_weights_that_enhance() {
+    let desk = scenes();
+    let recipe = smoke_of("semi_llie");
+    desk.run(&arguments(&recipe, "run", &[])).exits(0).says("6 paired, 6 unpaired");
+    let journal = String::from_utf8(desk.read("run/journal.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for term in ["structure", "gradient", "consistency", "teacher_mean", "teacher_kept", "ramp"] {
+        let n_values = lines.iter().filter(|line| line["terms"][term].is_number()).count();
+        assert_eq!(n_values, 6, "{term}");
+    }
+    let psnr = |line: &serde_json::Value| line["scores"]["."]["psnr_db"].as_f64();
+    let scores: Vec<f64> = lines.iter().filter_map(psnr).collect();
+    assert!(scores.len() == 2 && scores[1] > scores[0], "it learns: {scores:?}");
+    let enhance =
+        ["enhance", "data/low/0.png", "-w", "run/weights.safetensors", "-o", "bright.png"];
+    desk.run(&[&enhance[..], &["--strength", "1"]].concat()).exits(0);
+}
+
+#[test]
+fn a_judge_that_cannot_judge_is_refused_with_those_that_can() {
+    let desk = scenes();
+    let recipe = smoke_of("semi_llie");
+    let setting = ["--set", "helpers.judge=psnr"];
+    let run = desk.run(&arguments(&recipe, "run", &setting));
+    run.exits(2).says("helpers.judge: expected a metric that needs neither").says("'psnr'");
 }
 
 #[test]

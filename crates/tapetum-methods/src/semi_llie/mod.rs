@@ -57,7 +57,8 @@ pub static CARD: MethodCard = MethodCard {
     n_parameters: 610_530,
     macs_per_pixel: Some(665_600),
     size_rule: SizeRule::Any,
-    tiling: Tiling::WholeImageOnly,
+    // Scans forget: what lies further away than this hardly matters.
+    tiling: Tiling::Approximate { overlap_px: 32 },
     working_bytes_per_pixel: 4_000,
     default_weights: Some("semi-llie"),
 };

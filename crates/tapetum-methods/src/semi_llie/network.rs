@@ -2,7 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tapetum_nn::{ops::Activation, prelude::*};
+use tapetum_image::{Image, Srgb};
+use tapetum_nn::{enhance::to_tensor, ops::Activation, prelude::*};
 
 use super::{
     CARD,
@@ -124,6 +125,10 @@ impl Network for MambaLowlight {
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
         self.forward(low).clamp(0.0, 1.0)
+    }
+
+    fn for_tiles(&self, reduced: &Image<Srgb>, device: &Device) -> Option<Box<dyn Network>> {
+        Some(Box::new(self.attending_as_to(to_tensor(reduced, device))))
     }
 
     fn n_parameters(&self) -> usize {
