@@ -13,3 +13,4 @@ mod scl_lle_helpers;
 mod scl_lle_losses;
 mod segmentation;
 mod tagging;
+mod tagging_ram;
