@@ -1,6 +1,11 @@
 //! EfficientNet-Lite0: EfficientNet-B0 without squeeze and excitation, its rectifiers limited to 6.
 
-use tapetum_nn::{Weights, WeightsError, prelude::Device, weights::WeightReader};
+use tapetum_nn::{
+    Weights, WeightsError,
+    backbones::{ChannelOrder, InputScale},
+    prelude::Device,
+    weights::WeightReader,
+};
 
 use super::{
     encoder::{EncoderOptions, Input},
@@ -12,6 +17,11 @@ use super::{
 pub(super) const NAME: &str = "efficientnet-lite0";
 /// The side of the images that the weights were trained with (`efficientnet_params`).
 const SIDE_PX: usize = 224;
+/// `(image - 127) / 128` of 0..255 (`MEAN_RGB` and `STDDEV_RGB` of TensorFlow's `efficientnet_lite_builder`).
+/// The running statistics of the released weights are those of photographs scaled so, not of photographs
+/// scaled as torchvision's classifiers take them, which the package of those weights writes about.
+const SCALE: InputScale =
+    InputScale { scale: 255.0, mean: [127.0; 3], deviation: [128.0; 3], order: ChannelOrder::Rgb };
 
 /// `efficientnet_lite` of `efficientnet_lite_pytorch` 0.1.0, [Tan 2019] Table 1 without its stem.
 const STAGES: [Stage; 7] = [
@@ -45,7 +55,7 @@ pub(super) fn read(
     device: &Device,
 ) -> Result<MobileEncoder, WeightsError> {
     let mut reader = WeightReader::new(weights);
-    let input = Input::new(options, SIDE_PX);
+    let input = Input::new(options, SIDE_PX, SCALE)?;
     let encoder = MobileEncoder::read(&mut reader, &PLAN, input, device);
     reader.finish("EfficientNet-Lite0")?;
     Ok(encoder)

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 
 use tapetum_nn::{Weights, WeightsError, backbones::InputScale, ops::Interpolation, prelude::*};
 
-use super::{efficientnet_lite, mobilenet_v2};
+use super::{
+    efficientnet_lite, mobilenet_v2,
+    ram::{self, RamConfig},
+};
 
 /// What an encoder makes of images.
 #[derive(Debug, Clone)]
@@ -38,14 +41,15 @@ pub trait SemanticEncoder: Send + Sync + Debug {
 }
 
 /// The names that [`read`] knows.
-pub const ENCODERS: [&str; 2] = ["efficientnet-lite0", "mobilenet-v2"];
+pub const ENCODERS: [&str; 3] = ["ram", "efficientnet-lite0", "mobilenet-v2"];
 
 /// What an image is turned into before the first layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Normalization {
-    /// ImageNet's mean and deviation, which the weights were trained with.
+    /// What the weights were trained with: `(image - mean) / deviation` of ImageNet's colours, or of
+    /// TensorFlow's constants for EfficientNet-Lite.
     #[default]
-    ImageNet,
+    AsTrained,
     /// Values of 0..1, as the authors of Semi-LLIE feed RAM.
     None,
 }
@@ -74,8 +78,8 @@ pub fn read(
     options: EncoderOptions,
     device: &Device,
 ) -> Result<Box<dyn SemanticEncoder>, WeightsError> {
-    check_side(options)?;
     match name {
+        ram::NAME => ram::read_ram(weights, &RamConfig::swin_large(), options, device),
         efficientnet_lite::NAME => Ok(Box::new(efficientnet_lite::read(weights, options, device)?)),
         mobilenet_v2::NAME => Ok(Box::new(mobilenet_v2::read(weights, options, device)?)),
         other => Err(WeightsError::Argument {
@@ -86,32 +90,32 @@ pub fn read(
     }
 }
 
-fn check_side(options: EncoderOptions) -> Result<(), WeightsError> {
-    match options.side_px {
-        Some(side) if !(1..=SIDE_PX_MAX).contains(&side) => Err(WeightsError::Argument {
-            name: "side of the encoder's input",
-            expected: format!("1 to {SIDE_PX_MAX} px"),
-            found: format!("{side} px"),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// What happens to an image before the first layer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Input {
-    side_px: usize,
+    pub(super) side_px: usize,
     scale: Option<InputScale>,
 }
 
 impl Input {
-    /// `side_px`: of the images that the weights were trained with.
-    pub(super) fn new(options: EncoderOptions, side_px: usize) -> Self {
+    /// `side_px` and `scale` are those that the weights were trained with.
+    ///
+    /// # Errors
+    /// Another side is asked for than 1 to [`SIDE_PX_MAX`].
+    pub(super) fn new(
+        options: EncoderOptions,
+        side_px: usize,
+        scale: InputScale,
+    ) -> Result<Self, WeightsError> {
+        let side_px = options.side_px.unwrap_or(side_px);
+        if !(1..=SIDE_PX_MAX).contains(&side_px) {
+            return Err(wrong_side(format!("1 to {SIDE_PX_MAX} px"), side_px));
+        }
         let scale = match options.normalization {
-            Normalization::ImageNet => Some(InputScale::TORCHVISION),
+            Normalization::AsTrained => Some(scale),
             Normalization::None => None,
         };
-        Self { side_px: options.side_px.unwrap_or(side_px), scale }
+        Ok(Self { side_px, scale })
     }
 
     /// # Shapes
@@ -129,6 +133,12 @@ impl Input {
             None => resized,
         }
     }
+}
+
+/// The encoder takes no images of that side.
+pub(super) fn wrong_side(expected: String, side_px: usize) -> WeightsError {
+    let name = "side of the encoder's input";
+    WeightsError::Argument { name, expected, found: format!("{side_px} px") }
 }
 
 /// The tokens of features, as [`Semantics::tokens`] has them.

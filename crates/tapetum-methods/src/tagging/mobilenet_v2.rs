@@ -1,6 +1,8 @@
 //! MobileNetV2 as an encoder, with a classifier or without.
 
-use tapetum_nn::{Weights, WeightsError, prelude::Device, weights::WeightReader};
+use tapetum_nn::{
+    Weights, WeightsError, backbones::InputScale, prelude::Device, weights::WeightReader,
+};
 
 use super::{
     encoder::{EncoderOptions, Input},
@@ -49,7 +51,7 @@ pub(super) fn read(
         classifier: has_classifier.then_some(CLASSIFIER),
     };
     let mut reader = WeightReader::new(weights);
-    let input = Input::new(options, SIDE_PX);
+    let input = Input::new(options, SIDE_PX, InputScale::TORCHVISION)?;
     let encoder = MobileEncoder::read(&mut reader, &plan, input, device);
     reader.finish("MobileNetV2")?;
     Ok(encoder)

@@ -16,3 +16,4 @@ mod semi_llie;
 mod semi_llie_losses;
 mod semi_llie_training;
 mod tagging;
+mod tagging_ram;

@@ -61,7 +61,8 @@ impl WeightsError {
                  or convert it to safetensors where it came from"
             }
             Self::Limit { .. } => {
-                "weight files of this size are not expected; check where it came from"
+                "weight files of this size are not expected; check where it came from, and save only \
+                 the weights that are needed if it is a checkpoint with more in it"
             }
             Self::Mismatch { .. } => "name the method these weights belong to with --method",
             Self::Argument { .. } => "choose one of what is there",
