@@ -12,9 +12,10 @@ use crate::classical::{clahe, gamma, histogram_equalization, lime, msrcr, none};
 
 /// The card of every method, in the order they are listed to users. The first is used where nobody asks
 /// for another.
-pub fn all() -> [&'static MethodCard; 7] {
+pub fn all() -> [&'static MethodCard; 8] {
     [
         &scl_lle::CARD,
+        &semi_llie::CARD,
         &lime::CARD,
         &msrcr::CARD,
         &clahe::CARD,

@@ -7,8 +7,10 @@ use tapetum_nn::{MethodCard, Weights};
 use crate::error::Error;
 
 /// Names and files of the weights inside the program.
-const BUILT_IN: [(&str, &[u8]); 1] =
-    [("scl-lle", include_bytes!("../../../models/scl-lle.safetensors"))];
+const BUILT_IN: [(&str, &[u8]); 2] = [
+    ("scl-lle", include_bytes!("../../../models/scl-lle.safetensors")),
+    ("semi-llie", include_bytes!("../../../models/semi-llie.safetensors")),
+];
 
 /// Weights together with the method they belong to.
 #[derive(Debug, Clone)]

@@ -23,6 +23,9 @@ pub(crate) fn other_weights(desk: &Desk, name: &str) {
     desk.put(name, &to_safetensors(&weights));
 }
 
+/// Weights inside the program, which are listed first.
+const N_BUILT_IN: usize = 2;
+
 fn content_of(desk: &Desk, name: &str) -> String {
     let shown = desk.run(&["models", "show", name, "--json"]).exits(0).json();
     shown["content_sha256"].as_str().unwrap().to_owned()
@@ -32,7 +35,8 @@ fn content_of(desk: &Desk, name: &str) -> String {
 fn what_is_built_in_is_listed_shown_and_whole() {
     let desk = Desk::new();
     let list = desk.run(&["models", "list", "--json"]).exits(0).json();
-    assert_eq!(list.as_array().unwrap().len(), tapetum::built_in_models().count());
+    assert_eq!(list.as_array().unwrap().len(), N_BUILT_IN);
+    assert_eq!(tapetum::built_in_models().count(), N_BUILT_IN);
     assert_eq!((&list[0]["name"], &list[0]["place"]), (&"scl-lle".into(), &"built in".into()));
     assert_eq!(list[0]["n_values"], 79_416);
     assert!(desk.run(&["models", "list"]).exits(0).text().starts_with("scl-lle "));
@@ -55,7 +59,7 @@ fn a_checkpoint_is_imported_from_both_containers() {
         ran.says("SCL-LLE weights, weights_1");
         let list = desk.run(&["models", "list", "--json"]).exits(0).json();
         assert_eq!(
-            (&list[1]["name"], &list[1]["place"]),
+            (&list[N_BUILT_IN]["name"], &list[N_BUILT_IN]["place"]),
             (&"weights_1".into(), &"imported".into())
         );
         assert_eq!(content_of(&desk, "weights_1"), built_in().content_hash(), "{container:?}");
@@ -116,7 +120,7 @@ fn names_that_would_hide_or_leave_the_list_are_refused() {
         ran.fails_once(&[&format!("'{name}' is ")]);
     }
     let list = desk.run(&["models", "list", "--json"]).exits(0).json();
-    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!(list.as_array().unwrap().len(), N_BUILT_IN);
 }
 
 #[test]
@@ -175,6 +179,6 @@ fn an_unusable_file_in_the_list_is_listed_as_such() {
     assert!(from_safetensors(&whole).unwrap().header.contains_key("content_sha256"));
     std::fs::write(&path, &whole[..100]).unwrap();
     let list = desk.run(&["models", "list", "--json"]).exits(0).json();
-    assert!(list[1]["status"].as_str().unwrap().starts_with("unusable: "), "{list}");
+    assert!(list[N_BUILT_IN]["status"].as_str().unwrap().starts_with("unusable: "), "{list}");
     desk.run(&["models", "verify"]).exits(1).fails_once(&["other.safetensors"]);
 }

@@ -124,7 +124,7 @@ fn a_judge_that_cannot_judge_is_refused_with_those_that_can() {
     let recipe = smoke_of("semi_llie");
     let setting = ["--set", "helpers.judge=psnr"];
     let run = desk.run(&arguments(&recipe, "run", &setting));
-    run.exits(2).says("helpers.judge: expected a metric that needs neither").says("'psnr'");
+    run.exits(1).says("helpers.judge: expected a metric that needs neither").says("'psnr'");
 }
 
 #[test]

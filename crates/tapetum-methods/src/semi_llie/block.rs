@@ -195,7 +195,7 @@ impl GatedFusion {
                 image = Tensor::cat(vec![image.clone(), image], dim);
             }
         }
-        let filtered = self.filter.forward(image, PaddingMode::Reflect);
+        let filtered = self.filter.forward(image, PaddingMode::Reflect, Activation::Identity);
         filtered.narrow(2, 0, height).narrow(3, 0, width)
     }
 

@@ -74,9 +74,14 @@ impl DepthwiseConvolution {
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>, padding: PaddingMode) -> Tensor<4> {
+    pub(super) fn forward(
+        &self,
+        input: Tensor<4>,
+        padding: PaddingMode,
+        activation: Activation,
+    ) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        ops::depthwise_conv2d(input, weight, bias, 1, padding, Activation::Identity)
+        ops::depthwise_conv2d(input, weight, bias, 1, padding, activation)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct MambaLowlight {
     after_body: Convolution,
     last: Convolution,
     estimator: IlluminationEstimator,
+    #[module(skip)]
+    variant: Variant,
     /// In the order of the parameters.
     #[module(skip)]
     names: Vec<String>,
@@ -62,6 +64,7 @@ impl MambaLowlight {
             after_body: Convolution::build(builder, "conv_after_body", [c, c, 3, 3], 1),
             last: Convolution::build(builder, "conv_last", [3, c, 3, 3], 1),
             estimator: IlluminationEstimator::build(builder),
+            variant,
             names: Vec::new(),
         };
         network.names = builder.take_names();
@@ -105,11 +108,12 @@ impl MambaLowlight {
     fn forward_with(&self, low: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
         let mean = Tensor::<1>::from_floats(MEAN, &low.device()).reshape([1, 3, 1, 1]);
         let centred = low.clone() - mean;
-        let (illumination, guide) = self.estimator.forward(centred.clone());
+        let (illumination, features) = self.estimator.forward(centred.clone());
+        let guide = (self.variant == Variant::Guided).then_some(features);
         let shallow = self.shallow.forward_of_two([centred, illumination]);
         let mut features = self.embedding.forward(shallow.clone());
         for group in &self.groups {
-            features = group.forward(features, &guide, pass);
+            features = group.forward(features, guide.as_ref(), pass);
         }
         let deep = self.after_body.forward(self.norm.forward(features), Activation::Identity);
         let change = self.last.forward(ops::add(deep, shallow), Activation::Identity);
@@ -181,11 +185,11 @@ impl Group {
         Self { blocks, convolution: Convolution::build(builder, &format!("{name}.conv"), shape, 1) }
     }
 
-    fn forward(&self, image: Tensor<4>, guide: &Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+    fn forward(&self, image: Tensor<4>, guide: Option<&Tensor<4>>, pass: &mut Pass) -> Tensor<4> {
         let features = self
             .blocks
             .iter()
-            .fold(image.clone(), |features, block| block.forward(features, Some(guide), pass));
+            .fold(image.clone(), |features, block| block.forward(features, guide, pass));
         ops::add(self.convolution.forward(features, Activation::Identity), image)
     }
 }

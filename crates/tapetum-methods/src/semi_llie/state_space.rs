@@ -92,10 +92,9 @@ impl StateSpace {
 
     /// Both scales, the coarser on top of the finer before its activation.
     fn filtered(&self, image: Tensor<4>) -> Tensor<4> {
-        let fine = self.filter_3.forward(image, PaddingMode::Zeros);
-        let coarse = self.filter_5.forward(fine.clone(), PaddingMode::Zeros);
-        let scales = [fine, coarse].map(|scale| ops::activate(scale, Activation::Silu));
-        self.mix.forward_of_two(scales)
+        let fine = self.filter_3.forward(image, PaddingMode::Zeros, Activation::Identity);
+        let coarse = self.filter_5.forward(fine.clone(), PaddingMode::Zeros, Activation::Silu);
+        self.mix.forward_of_two([ops::activate(fine, Activation::Silu), coarse])
     }
 
     /// The sum over the directions.

@@ -23,8 +23,8 @@ pub(super) struct Term {
     pub(super) loss: Tensor<1>,
 }
 
-/// The two networks, and what decides a forward pass.
-pub(super) struct Pass<'a> {
+/// The two networks, and what decides a step.
+pub(super) struct Step<'a> {
     pub(super) config: &'a TrainingConfig,
     pub(super) helpers: &'a Helpers,
     pub(super) student: &'a MambaLowlight,
@@ -36,7 +36,7 @@ pub(super) struct Pass<'a> {
     pub(super) random: &'a mut ChaCha8Rng,
 }
 
-impl Pass<'_> {
+impl Step<'_> {
     /// All terms, and statistics of what the teacher said.
     pub(super) fn terms(
         &mut self,
@@ -67,12 +67,11 @@ impl Pass<'_> {
     fn paired_terms(&mut self, low: Tensor<4>, reference: Tensor<4>) -> Vec<Term> {
         let config = self.config;
         let enhanced = self.student.forward_training(low, self.random);
-        let pair = || (enhanced.clone(), reference.clone());
-        let term = |name, weight, loss| Term { name, weight, loss };
-        let (a, b) = (pair(), pair());
+        let structure = losses::structure(enhanced.clone(), reference.clone());
+        let gradient = losses::gradient(enhanced.clone(), reference.clone());
         let mut terms = vec![
-            term("structure", config.weight_structure, losses::structure(a.0, a.1)),
-            term("gradient", config.weight_gradient, losses::gradient(b.0, b.1)),
+            Term { name: "structure", weight: config.weight_structure, loss: structure },
+            Term { name: "gradient", weight: config.weight_gradient, loss: gradient },
         ];
         if let Some(encoder) =
             self.helpers.encoder.as_ref().filter(|_| config.weight_perceptual != 0.0)
@@ -81,7 +80,7 @@ impl Pass<'_> {
             let reference = encoder.pyramid(reference.inner());
             let reference: Vec<_> = reference.into_iter().map(Tensor::autodiff).collect();
             let loss = losses::perceptual(&enhanced, &reference);
-            terms.push(term("perceptual", config.weight_perceptual, loss));
+            terms.push(Term { name: "perceptual", weight: config.weight_perceptual, loss });
         }
         terms
     }
@@ -96,16 +95,13 @@ impl Pass<'_> {
         let target = self.teacher.forward(weak.inner());
         let student = self.student.forward_training(strong.clone(), self.random);
         let kept = self.kept(&target, &student)?;
-        let n_kept: f32 = kept.iter().sum();
-        let share_kept = f64::from(n_kept) / kept.len() as f64;
-        let statistics = statistics(&target, share_kept);
+        let statistics = statistics(&target, &kept);
         let kept = Tensor::<1>::from_floats(kept.as_slice(), &student.device());
-        let distance =
-            losses::consistency(student.clone(), target.clone().autodiff(), kept.clone());
+        let followed = target.clone().autodiff();
         let mut terms = vec![Term {
             name: "consistency",
             weight: self.ramp * config.weight_consistency,
-            loss: distance,
+            loss: losses::consistency(student.clone(), followed, kept.clone()),
         }];
         if let Some(encoder) =
             self.helpers.encoder.as_ref().filter(|_| config.weight_contrast != 0.0)
@@ -154,7 +150,8 @@ fn tracked(Semantics { tokens, logits, pyramid }: Semantics) -> Semantics {
 
 /// What the teacher's images are like: their mean, how much of them lies outside of 0..1, and how many are
 /// followed.
-fn statistics(target: &Tensor<4>, share_kept: f64) -> Vec<TermValue> {
+fn statistics(target: &Tensor<4>, kept: &[f32]) -> Vec<TermValue> {
+    let share_kept = f64::from(kept.iter().sum::<f32>()) / kept.len() as f64;
     let mean = f64::from(target.clone().mean().into_scalar::<f32>());
     let clamped = target.clone().clamp(0.0, 1.0);
     let outside = clamped.not_equal(target.clone()).float().mean().into_scalar::<f32>();

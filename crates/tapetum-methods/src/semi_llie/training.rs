@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{
     helpers::Helpers,
     network::MambaLowlight,
-    terms::{Pass, Term},
+    terms::{Step, Term},
     weights,
 };
 
@@ -100,7 +100,7 @@ impl Recipe for Training {
             None => values.push(TermValue { name, value: value * share }),
         };
         for batch in batches {
-            let mut pass = Pass {
+            let mut step = Step {
                 config: &self.config,
                 helpers: &self.helpers,
                 student: self.learner.module(),
@@ -108,7 +108,7 @@ impl Recipe for Training {
                 ramp,
                 random: &mut random,
             };
-            let (terms, statistics) = pass.terms(batch)?;
+            let (terms, statistics) = step.terms(batch)?;
             for Term { name, loss, .. } in &terms {
                 let value = f64::from(loss.clone().into_scalar::<f32>());
                 if !value.is_finite() {

@@ -8,7 +8,7 @@ use tapetum_nn::{
     weights::{TensorValues, to_safetensors},
 };
 
-use crate::scl_lle;
+use crate::{scl_lle, semi_llie};
 
 /// A network of each method, with weights that are formulas.
 fn networks() -> Vec<Box<dyn Network>> {
@@ -23,6 +23,14 @@ pub(crate) fn weights(method: &str) -> Weights {
             let mut weights = scl_lle::filled();
             let last = weights.tensors.get_mut("e_conv7.bias").unwrap();
             last.values.iter_mut().for_each(|value| *value -= 1.0);
+            weights
+        }
+        "semi-llie" => {
+            let mut weights = semi_llie::random();
+            let last = weights.tensors.get_mut("conv_last.weight").unwrap();
+            last.values.iter_mut().for_each(|value| *value *= 0.1);
+            let last = weights.tensors.get_mut("conv_last.bias").unwrap();
+            last.values.fill(0.25);
             weights
         }
         other if classical::find(other).is_some() => Weights::default(),
@@ -82,6 +90,37 @@ fn tiles_equal_the_whole_image_as_the_card_promises() {
         let peak = differences.fold(0.0, f32::max);
         assert!(peak <= 1e-5, "{}: {peak}", card.name);
     }
+}
+
+#[test]
+fn tiles_come_close_to_the_whole_image_where_the_card_promises_no_more() {
+    let mut n_checked = 0;
+    for network in networks() {
+        let card = network.card();
+        let Tiling::Approximate { overlap_px } = card.tiling else { continue };
+        n_checked += 1;
+        let side = 2 * overlap_px + 80;
+        let samples = Samples::F32(wave((side * side * 3) as usize));
+        let raster = Raster::new(side, side, Channels::Rgb, samples).unwrap();
+        let run = |memory_bytes_max| {
+            let strength = Strength::Fixed(1.0);
+            let options =
+                EnhanceOptions { strength, memory_bytes_max, ..EnhanceOptions::default() };
+            let conversion = ColorConversion::identity();
+            enhance(&*network, &raster, &conversion, &options, &Device::flex()).unwrap()
+        };
+        let (whole, report) = run(1 << 32);
+        assert!(report.n_tiles == 1 && !report.is_approximate);
+        let n_pixels = u64::from(side) * u64::from(side);
+        let (tiled, report) = run(n_pixels * (card.working_bytes_per_pixel * 7 / 10 + 24));
+        assert!(report.n_tiles > 1 && report.is_approximate, "{} tiles", report.n_tiles);
+        let all = |raster: &Raster| raster.read_rgb(raster.rect()).pixels;
+        let differences = all(&whole).into_iter().zip(all(&tiled)).map(|(a, b)| (a - b).abs());
+        let peak = differences.fold(0.0, f32::max);
+        // Two and a half 8-bit levels.
+        assert!(peak > 0.0 && peak < 1e-2, "{}: {peak}", card.name);
+    }
+    assert!(n_checked > 0);
 }
 
 #[test]

@@ -20,6 +20,11 @@ fn initial(variant: Variant) -> MambaLowlight {
     MambaLowlight::random(variant, &mut ChaCha8Rng::seed_from_u64(1), &Device::flex())
 }
 
+/// Weights that training starts from.
+pub(crate) fn random() -> Weights {
+    weights::write(&initial(Variant::Plain))
+}
+
 /// The network with a value for every parameter that follows from its name and place.
 fn filled(variant: Variant) -> Weights {
     let mut weights = weights::write(&initial(variant));
