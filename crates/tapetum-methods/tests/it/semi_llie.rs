@@ -163,3 +163,45 @@ fn any_size_is_enhanced() {
         }
     }
 }
+
+#[test]
+fn training_starts_from_the_authors_distributions() {
+    let weights = random();
+    let of = |name: &str| {
+        let block = "layers.1.residual_group.blocks.0.";
+        let tensors = &weights.tensors;
+        let found = tensors.get(name).or_else(|| tensors.get(&format!("{block}{name}")));
+        found.unwrap_or_else(|| panic!("{name}")).values.clone()
+    };
+    let largest = |values: &[f32]| values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    // Uniform up to a bound, and near it.
+    for (name, fan_in) in [
+        ("self_attention.x_proj_weight", 128.0),
+        ("self_attention.dt_projs_weight", 4.0),
+        ("self_attention.conv2d_55.weight", 25.0),
+        ("self_attention.point_wise_conv.bias", 256.0),
+        ("conv_blk.cab.0.weight", 576.0),
+        ("conv_first.weight", 54.0),
+        ("estimator.depth_conv.weight", 400.0_f32),
+    ] {
+        let (found, bound) = (largest(&of(name)), 1.0 / fan_in.sqrt());
+        assert!(found <= bound && found > 0.9 * bound, "{name}: {found} of {bound}");
+    }
+    for name in ["self_attention.in_proj.weight", "self_attention.out_proj.weight"] {
+        let values = of(name);
+        let squares: f32 = values.iter().map(|v| v * v).sum();
+        let deviation = (squares / values.len() as f32).sqrt();
+        assert!((deviation - 0.02).abs() < 1e-3, "{name}: {deviation}");
+    }
+    let steps: Vec<f32> =
+        of("self_attention.dt_projs_bias").iter().map(|bias| bias.exp().ln_1p()).collect();
+    assert!(steps.iter().all(|step| (0.99e-3..0.101).contains(step)), "{steps:?}");
+    // Half of them below the geometric mean.
+    let n_small = steps.iter().filter(|step| **step < 0.01).count();
+    assert!(n_small.abs_diff(256) < 50, "{n_small}");
+    let decays = of("self_attention.A_logs");
+    assert!(decays.iter().enumerate().all(|(idx, v)| *v == ((idx % 16 + 1) as f32).ln()));
+    for (name, value) in [("self_attention.Ds", 1.0), ("skip_scale", 1.0), ("ln_1.bias", 0.0)] {
+        assert!(of(name).iter().all(|v| *v == value), "{name}");
+    }
+}
