@@ -53,7 +53,7 @@ pub static CARD: MethodCard = MethodCard {
     citation: "Li et al., Semi-LLIE: Semi-supervised Contrastive Learning with Mamba-based Low-light Image \
                Enhancement, arXiv 2409.16604, 2024",
     purpose: "a network of state-space models that learned from pairs and from dark photographs alone; \
-              cleaner and slower",
+              brightness as in well-lit photographs, pale colours, slow",
     n_parameters: 610_530,
     macs_per_pixel: Some(665_600),
     size_rule: SizeRule::Any,
