@@ -24,6 +24,7 @@ macro_rules! for_constant {
             Activation::Sigmoid => with!(Activation::Sigmoid),
             Activation::Silu => with!(Activation::Silu),
             Activation::Gelu => with!(Activation::Gelu),
+            Activation::GeluTanh => with!(Activation::GeluTanh),
         }
     }};
 }
@@ -45,6 +46,8 @@ pub enum Activation {
     Silu,
     /// `x` times the share of the normal distribution below `x` (the form with erf).
     Gelu,
+    /// `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, close to [`Self::Gelu`] ([Hendrycks 2016] §2).
+    GeluTanh,
 }
 
 impl Activation {
@@ -55,7 +58,7 @@ impl Activation {
             Self::Identity | Self::Relu | Self::Tanh | Self::Sigmoid => true,
             // Other slopes lose the sign of the input.
             Self::LeakyRelu(slope) => slope > 0.0,
-            Self::Silu | Self::Gelu => false,
+            Self::Silu | Self::Gelu | Self::GeluTanh => false,
         }
     }
 
@@ -76,6 +79,7 @@ impl Activation {
                 Self::Sigmoid => math::sigmoid(x),
                 Self::Silu => x.mul(math::sigmoid(x)),
                 Self::Gelu => x.mul(math::normal(x).0),
+                Self::GeluTanh => x.mul(math::sigmoid(gelu_exponent(x).0)),
             }
         }
     }
@@ -98,7 +102,9 @@ impl Activation {
                 Self::LeakyRelu(slope) => y.if_positive(gradient, gradient.mul(V::splat(slope))),
                 Self::Tanh => gradient.mul(one.sub(y.mul(y))),
                 Self::Sigmoid => gradient.mul(y.mul(one.sub(y))),
-                Self::Silu | Self::Gelu => unreachable!("{self:?} needs its input"),
+                Self::Silu | Self::Gelu | Self::GeluTanh => {
+                    unreachable!("{self:?} needs its input")
+                }
             }
         }
     }
@@ -133,8 +139,30 @@ impl Activation {
                     let (below, density) = math::normal(x);
                     gradient.mul(below.add_product(x, density))
                 }
+                Self::GeluTanh => {
+                    let (exponent, derivative) = gelu_exponent(x);
+                    let share = math::sigmoid(exponent);
+                    let slope = share.mul(one.sub(share)).mul(derivative);
+                    gradient.mul(share.add_product(x, slope))
+                }
             }
         }
+    }
+}
+
+/// `2 √(2/π) (x + 0.044715 x³)`, whose logistic function is `(1 + tanh(..)) / 2`, and its derivative.
+///
+/// # Safety
+/// The machine has the lanes' instruction set.
+#[inline(always)]
+unsafe fn gelu_exponent<V: Lanes>(x: V) -> (V, V) {
+    const SCALE: f32 = 2.0 * 0.797_884_6;
+    const CUBIC: f32 = SCALE * 0.044_715;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let square = x.mul(x);
+        let exponent = x.mul(V::splat(SCALE).add_product(square, V::splat(CUBIC)));
+        (exponent, V::splat(SCALE).add_product(square, V::splat(3.0 * CUBIC)))
     }
 }
 

@@ -104,6 +104,11 @@ pub trait Recipe {
     /// A copy of the network that users get, as it stands, without gradients, for validation.
     fn trained(&self) -> Trained;
 
+    /// What whoever watches the run is to know after the last step.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// The weights that users get, as they stand.
     fn weights(&self) -> Weights;
 

@@ -32,6 +32,13 @@ pub enum Event<'a> {
         /// Since [`Event::Started`].
         elapsed: Duration,
     },
+    /// The method has noticed something about the run.
+    Warned {
+        /// Steps so far.
+        n_done: usize,
+        /// One sentence.
+        message: &'a str,
+    },
     /// The network was validated.
     Validated {
         /// Steps so far.

@@ -167,6 +167,9 @@ impl Run<'_, '_> {
         };
         let elapsed = self.start.elapsed();
         (self.session.watch)(&Event::Step { n_done, terms: &terms, n_photographs, elapsed });
+        if let Some(message) = recipe.warning() {
+            (self.session.watch)(&Event::Warned { n_done, message: &message });
+        }
         Ok(terms)
     }
 

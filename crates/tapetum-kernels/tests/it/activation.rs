@@ -4,7 +4,7 @@ use tapetum_kernels::{Activation, Instructions, activate, activation_gradient, a
 
 use crate::comparison::{check, differences, has_nonzero, numbers, random, shifted, wide};
 
-const ALL: [Activation; 8] = [
+const ALL: [Activation; 9] = [
     Activation::Identity,
     Activation::Relu,
     Activation::LeakyRelu(0.2),
@@ -13,6 +13,7 @@ const ALL: [Activation; 8] = [
     Activation::Sigmoid,
     Activation::Silu,
     Activation::Gelu,
+    Activation::GeluTanh,
 ];
 
 /// Around a register, a row of them, and two parallel pieces.
@@ -29,6 +30,10 @@ pub(crate) fn activated(activation: Activation, x: f64) -> f64 {
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         Activation::Silu => x / (1.0 + (-x).exp()),
         Activation::Gelu => x * normal_share(x),
+        Activation::GeluTanh => {
+            let scale = (2.0 / std::f64::consts::PI).sqrt();
+            x / 2.0 * (1.0 + (scale * (x + 0.044_715 * x.powi(3))).tanh())
+        }
     }
 }
 

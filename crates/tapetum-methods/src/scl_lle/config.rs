@@ -1,8 +1,11 @@
 //! What decides a training step: rates, the seven terms' weights, and where the authors' code differs.
 
 use serde::{Deserialize, Serialize};
-use tapetum_nn::training::{
-    AdamOptions, AverageConfig, LearnerConfig, OptimizerConfig, Schedule, SettingError, check,
+use tapetum_nn::{
+    backbones::VggInput,
+    training::{
+        AdamOptions, AverageConfig, LearnerConfig, OptimizerConfig, Schedule, SettingError, check,
+    },
 };
 
 /// Everything that decides a training step. The numbers are the authors' (`train.py`, `Myloss.py`); the
@@ -70,19 +73,6 @@ pub enum SegmentationGradient {
     Flows,
     /// It ends before the segmenter, as in `train.py`: the term is reported and teaches nothing.
     Cut,
-}
-
-/// How images are given to VGG-16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VggInput {
-    /// As they are, 0..1 (`Myloss.py`); the style margin is made for it.
-    Unscaled,
-    /// Less ImageNet's mean, divided by its deviation, as torchvision's network was trained.
-    Normalized,
-    /// As Caffe's network was trained, blue first and 0..255 less its mean; the features are divided by 128,
-    /// which brings them to the size that the style margin is made for.
-    Caffe,
 }
 
 impl TrainingConfig {

@@ -1,18 +1,9 @@
 //! The networks trained elsewhere that three of the terms look through.
 
-use tapetum_nn::{
-    backbones::{InputScale, Vgg16, Vgg16Stage},
-    prelude::Tensor,
-};
+use tapetum_nn::backbones::Vgg16;
 
-use super::{
-    config::{TrainingConfig, VggInput},
-    training::StartError,
-};
+use super::{config::TrainingConfig, training::StartError};
 use crate::segmentation::Segmenter;
-
-/// What the features of [`VggInput::Caffe`] are divided by.
-const CAFFE_FEATURE_SCALE: f32 = 128.0;
 
 /// Frozen networks that teach; they are given as they are and never change.
 #[derive(Default)]
@@ -44,27 +35,6 @@ impl Helpers {
                 Err(StartError::Classes { expected, found: segmenter.n_classes() })
             }
             _ => Ok(()),
-        }
-    }
-}
-
-/// Features at `stages` of images as VGG-16 is to see them.
-///
-/// # Shapes
-/// `image`: `[batch, 3, height, width]`, sRGB-encoded, 0..1.
-pub(super) fn features(
-    vgg: &Vgg16,
-    input: VggInput,
-    image: Tensor<4>,
-    stages: &[Vgg16Stage],
-) -> Vec<Tensor<4>> {
-    let features = |image| vgg.features(image, stages);
-    match input {
-        VggInput::Unscaled => features(image),
-        VggInput::Normalized => features(InputScale::TORCHVISION.apply(image)),
-        VggInput::Caffe => {
-            let features = features(InputScale::CAFFE.apply(image));
-            features.into_iter().map(|feature| feature / CAFFE_FEATURE_SCALE).collect()
         }
     }
 }

@@ -5,11 +5,12 @@ use tapetum_nn::{
     backbones::{Vgg16, Vgg16Stage},
     prelude::{Tensor, ops},
     recipe::{Batch, RecipeError},
+    training::Term,
 };
 
 use super::{
     config::{ClassBrightness, SegmentationGradient, TrainingConfig},
-    helpers::{Helpers, features},
+    helpers::Helpers,
     losses,
     network::CurveNetwork,
 };
@@ -18,15 +19,6 @@ use super::{
 const STYLE_STAGES: [Vgg16Stage; 2] = [Vgg16Stage::Relu1_2, Vgg16Stage::Relu2_2];
 /// What feature preservation keeps (`Myloss.py`).
 const CONTENT_STAGE: Vgg16Stage = Vgg16Stage::Relu4_3;
-
-/// One term of the loss.
-pub(super) struct Term {
-    /// Name in the journal.
-    pub(super) name: &'static str,
-    pub(super) weight: f64,
-    /// Before its weight.
-    pub(super) loss: Tensor<1>,
-}
 
 /// What a step looks at. Labelled photographs take part in every term; they stand first in `low`.
 pub(super) struct Views {
@@ -119,9 +111,9 @@ fn feature_terms(
     let mut stages = if has_style { STYLE_STAGES.to_vec() } else { vec![] };
     stages.extend(has_content.then_some(CONTENT_STAGE));
 
-    let mut enhanced = features(vgg, config.vgg_input, enhanced, &stages);
+    let mut enhanced = config.vgg_input.features(vgg, enhanced, &stages);
     let fixed = |image: Tensor<4>, stages: &[Vgg16Stage]| -> Vec<Tensor<4>> {
-        let features = features(vgg, config.vgg_input, image.inner(), stages);
+        let features = config.vgg_input.features(vgg, image.inner(), stages);
         features.into_iter().map(Tensor::autodiff).collect()
     };
     let mut terms = Vec::new();

@@ -8,18 +8,18 @@ use tapetum_nn::{
     layers::InitialWeights,
     prelude::*,
     recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
-    training::{Learner, SettingError},
+    training::{Learner, SettingError, StepValues, Term},
 };
 use thiserror::Error;
 
 use super::{
     helpers::Helpers,
     network::CurveNetwork,
-    terms::{Term, Views, terms},
+    terms::{Views, terms},
     weights,
 };
 
-pub use super::config::{ClassBrightness, SegmentationGradient, TrainingConfig, VggInput};
+pub use super::config::{ClassBrightness, SegmentationGradient, TrainingConfig};
 
 /// Standard deviation of the initial convolution weights (authors' `train.py`, `weights_init`).
 const INITIAL_DEVIATION: f32 = 0.02;
@@ -101,29 +101,12 @@ impl Recipe for Training {
     }
 
     fn step(&mut self, batches: Vec<Batch>) -> Result<Vec<TermValue>, RecipeError> {
-        let share = 1.0 / batches.len() as f64;
-        let mut values: Vec<TermValue> = Vec::new();
+        let mut values = StepValues::of(batches.len());
         for batch in batches {
             let terms = self.terms(batch)?;
-            for Term { name, loss, .. } in &terms {
-                let value = f64::from(loss.clone().into_scalar::<f32>());
-                if !value.is_finite() {
-                    self.learner.discard();
-                    return Err(RecipeError::NonFinite { term: name, value });
-                }
-                match values.iter_mut().find(|known| known.name == *name) {
-                    Some(known) => known.value += value * share,
-                    None => values.push(TermValue { name, value: value * share }),
-                }
-            }
-            let weighted = terms.into_iter().map(|term| term.loss * term.weight);
-            let total = weighted.reduce(|sum, term| sum + term).expect("there is a term");
-            self.learner.accumulate(total, share);
+            self.learner.learn(terms, &mut values)?;
         }
-        let update = self.learner.update()?;
-        values.push(TermValue { name: "gradient_norm", value: update.gradient_norm });
-        values.push(TermValue { name: "learning_rate", value: update.learning_rate });
-        Ok(values)
+        self.learner.finish(values)
     }
 
     fn trained(&self) -> Trained {

@@ -3,14 +3,14 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tapetum_nn::{
+    layers::{Builder, Convolution, DepthwiseConvolution, Initial, LayerNorm},
     ops::{Activation, PaddingMode},
     prelude::*,
 };
 
 use super::{
-    layers::{Convolution, DepthwiseConvolution, Norm},
+    layers::{convolution, depthwise_convolution, norm},
     network::N_CHANNELS,
-    parameters::{Builder, Initial},
     state_space::StateSpace,
 };
 
@@ -45,10 +45,10 @@ pub(super) enum Attention {
 pub(super) struct Block {
     scale_1: Param<Tensor<1>>,
     scale_2: Param<Tensor<1>>,
-    norm_1: Norm,
+    norm_1: LayerNorm,
     state_space: StateSpace,
     attention_block: ChannelAttentionBlock,
-    norm_2: Norm,
+    norm_2: LayerNorm,
     fusion: Option<GatedFusion>,
     /// How often the state-space branch is dropped in training.
     #[module(skip)]
@@ -69,10 +69,10 @@ impl Block {
         Self {
             scale_1,
             scale_2,
-            norm_1: Norm::build(builder, &at("ln_1"), N_CHANNELS),
+            norm_1: norm(builder, &at("ln_1"), N_CHANNELS),
             state_space: StateSpace::build(builder, &at("self_attention")),
             attention_block: ChannelAttentionBlock::build(builder, &at("conv_blk")),
-            norm_2: Norm::build(builder, &at("ln_2"), N_CHANNELS),
+            norm_2: norm(builder, &at("ln_2"), N_CHANNELS),
             fusion: is_guided.then(|| GatedFusion::build(builder, &at("fuse"))),
             drop_probability,
         }
@@ -130,14 +130,13 @@ struct ChannelAttentionBlock {
 
 impl ChannelAttentionBlock {
     fn build(builder: &mut Builder, name: &str) -> Self {
-        let mut convolution = |part: &str, shape| {
-            Convolution::build(builder, &format!("{name}.cab.{part}"), shape, 1)
-        };
+        let mut part =
+            |part: &str, shape| convolution(builder, &format!("{name}.cab.{part}"), shape, 1);
         Self {
-            compress: convolution("0", [N_COMPRESSED, N_CHANNELS, 3, 3]),
-            expand: convolution("2", [N_CHANNELS, N_COMPRESSED, 3, 3]),
-            squeeze: convolution("3.attention.1", [N_SQUEEZED, N_CHANNELS, 1, 1]),
-            excite: convolution("3.attention.3", [N_CHANNELS, N_SQUEEZED, 1, 1]),
+            compress: part("0", [N_COMPRESSED, N_CHANNELS, 3, 3]),
+            expand: part("2", [N_CHANNELS, N_COMPRESSED, 3, 3]),
+            squeeze: part("3.attention.1", [N_SQUEEZED, N_CHANNELS, 1, 1]),
+            excite: part("3.attention.3", [N_CHANNELS, N_SQUEEZED, 1, 1]),
         }
     }
 
@@ -175,15 +174,10 @@ impl GatedFusion {
     fn build(builder: &mut Builder, name: &str) -> Self {
         let at = |part: &str| format!("{name}.{part}");
         Self {
-            widen: Convolution::build(builder, &at("pwconv"), [2 * N_FUSED, N_FUSED, 1, 1], 1),
-            filter: DepthwiseConvolution::build(builder, &at("dwconv"), 2 * N_FUSED, 3),
-            project: Convolution::build(
-                builder,
-                &at("project_out"),
-                [N_CHANNELS, N_FUSED, 1, 1],
-                1,
-            ),
-            mix: Convolution::build(builder, &at("mlp"), [N_CHANNELS, N_CHANNELS, 1, 1], 1),
+            widen: convolution(builder, &at("pwconv"), [2 * N_FUSED, N_FUSED, 1, 1], 1),
+            filter: depthwise_convolution(builder, &at("dwconv"), 2 * N_FUSED, 3),
+            project: convolution(builder, &at("project_out"), [N_CHANNELS, N_FUSED, 1, 1], 1),
+            mix: convolution(builder, &at("mlp"), [N_CHANNELS, N_CHANNELS, 1, 1], 1),
         }
     }
 
@@ -200,7 +194,7 @@ impl GatedFusion {
     }
 
     fn forward(&self, image: Tensor<4>, guide: Tensor<4>) -> Tensor<4> {
-        let wide = self.widen.forward_of_two([image.clone(), guide]);
+        let wide = self.widen.forward_of_two([image.clone(), guide], Activation::Identity);
         let wide = self.filtered(wide);
         let [gate, value] = [0, N_FUSED].map(|first| wide.clone().narrow(1, first, N_FUSED));
         let gated = ops::gated(value, gate, Activation::Gelu);

@@ -40,7 +40,6 @@ pub mod weights;
 mod block;
 mod config;
 mod layers;
-mod parameters;
 mod state_space;
 mod terms;
 

@@ -3,13 +3,17 @@
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tapetum_image::{Image, Srgb};
-use tapetum_nn::{enhance::to_tensor, ops::Activation, prelude::*};
+use tapetum_nn::{
+    enhance::to_tensor,
+    layers::{Builder, Convolution, LayerNorm, Source, from_random},
+    ops::Activation,
+    prelude::*,
+};
 
 use super::{
     CARD,
     block::{Attention, Block, Pass},
-    layers::{Convolution, Norm},
-    parameters::{Builder, Source, from_random},
+    layers::{convolution, norm},
 };
 
 /// Channels of all features.
@@ -39,9 +43,9 @@ pub enum Variant {
 #[derive(Module, Debug)]
 pub struct MambaLowlight {
     shallow: Convolution,
-    embedding: Norm,
+    embedding: LayerNorm,
     groups: Vec<Group>,
-    norm: Norm,
+    norm: LayerNorm,
     after_body: Convolution,
     last: Convolution,
     estimator: IlluminationEstimator,
@@ -57,12 +61,12 @@ impl MambaLowlight {
         let builder = &mut Builder::new(source, device);
         let c = N_CHANNELS;
         let mut network = Self {
-            shallow: Convolution::build(builder, "conv_first", [c, 6, 3, 3], 1),
-            embedding: Norm::build(builder, "patch_embed.norm", c),
+            shallow: convolution(builder, "conv_first", [c, 6, 3, 3], 1),
+            embedding: norm(builder, "patch_embed.norm", c),
             groups: (0..N_GROUPS).map(|idx| Group::build(builder, idx, variant)).collect(),
-            norm: Norm::build(builder, "norm", c),
-            after_body: Convolution::build(builder, "conv_after_body", [c, c, 3, 3], 1),
-            last: Convolution::build(builder, "conv_last", [3, c, 3, 3], 1),
+            norm: norm(builder, "norm", c),
+            after_body: convolution(builder, "conv_after_body", [c, c, 3, 3], 1),
+            last: convolution(builder, "conv_last", [3, c, 3, 3], 1),
             estimator: IlluminationEstimator::build(builder),
             variant,
             names: Vec::new(),
@@ -110,7 +114,7 @@ impl MambaLowlight {
         let centred = low.clone() - mean;
         let (illumination, features) = self.estimator.forward(centred.clone());
         let guide = (self.variant == Variant::Guided).then_some(features);
-        let shallow = self.shallow.forward_of_two([centred, illumination]);
+        let shallow = self.shallow.forward_of_two([centred, illumination], Activation::Identity);
         let mut features = self.embedding.forward(shallow.clone());
         for group in &self.groups {
             features = group.forward(features, guide.as_ref(), pass);
@@ -182,7 +186,7 @@ impl Group {
         };
         let blocks = (0..N_BLOCKS).map(block).collect();
         let shape = [N_CHANNELS, N_CHANNELS, 3, 3];
-        Self { blocks, convolution: Convolution::build(builder, &format!("{name}.conv"), shape, 1) }
+        Self { blocks, convolution: convolution(builder, &format!("{name}.conv"), shape, 1) }
     }
 
     fn forward(&self, image: Tensor<4>, guide: Option<&Tensor<4>>, pass: &mut Pass) -> Tensor<4> {
@@ -206,16 +210,16 @@ impl IlluminationEstimator {
     fn build(builder: &mut Builder) -> Self {
         let c = N_CHANNELS;
         Self {
-            expand: Convolution::build(builder, "estimator.conv1", [c, 4, 1, 1], 1),
-            spread: Convolution::build(builder, "estimator.depth_conv", [c, c / 4, 5, 5], 4),
-            project: Convolution::build(builder, "estimator.conv2", [3, c, 1, 1], 1),
+            expand: convolution(builder, "estimator.conv1", [c, 4, 1, 1], 1),
+            spread: convolution(builder, "estimator.depth_conv", [c, c / 4, 5, 5], 4),
+            project: convolution(builder, "estimator.conv2", [3, c, 1, 1], 1),
         }
     }
 
     /// The map, `[batch, 3, height, width]`, and the features behind it.
     fn forward(&self, image: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let mean = image.clone().mean_dim(1);
-        let features = self.expand.forward_of_two([image, mean]);
+        let features = self.expand.forward_of_two([image, mean], Activation::Identity);
         let features = self.spread.forward(features, Activation::Identity);
         (self.project.forward(features.clone(), Activation::Identity), features)
     }

@@ -1,14 +1,16 @@
 //! SS2D: an image scanned in four directions by state-space models whose rates depend on the pixel.
 
 use tapetum_nn::{
+    layers::{Builder, Convolution, DepthwiseConvolution, Initial, LayerNorm},
     ops::{Activation, PaddingMode, ScanDirection, ScanInputs},
     prelude::*,
 };
 
 use super::{
-    layers::{Convolution, DepthwiseConvolution, Norm, project},
+    layers::{
+        DECAY_LOGARITHM, LINEAR, STEP_BIAS, convolution, depthwise_convolution, norm, project,
+    },
     network::N_CHANNELS,
-    parameters::{Builder, Initial},
 };
 
 /// Channels that are scanned, `D`.
@@ -38,7 +40,7 @@ pub(super) struct StateSpace {
     filter_3: DepthwiseConvolution,
     filter_5: DepthwiseConvolution,
     mix: Convolution,
-    norm: Norm,
+    norm: LayerNorm,
     /// `[channels, D]`.
     output: Param<Tensor<2>>,
 }
@@ -54,28 +56,15 @@ impl StateSpace {
         Self {
             mixing: builder.parameter(at("x_proj_weight"), mixing, bound(N_INNER)),
             step: builder.parameter(at("dt_projs_weight"), step, bound(N_STEPS)),
-            step_bias: builder.parameter(at("dt_projs_bias"), step_bias, Initial::StepBias),
-            decay_logarithm: builder.parameter(at("A_logs"), decay, Initial::DecayLogarithm),
+            step_bias: builder.parameter(at("dt_projs_bias"), step_bias, STEP_BIAS),
+            decay_logarithm: builder.parameter(at("A_logs"), decay, DECAY_LOGARITHM),
             skip: builder.parameter(at("Ds"), [decay[0]], Initial::Constant(1.0)),
-            input: builder.parameter(
-                at("in_proj.weight"),
-                [2 * N_INNER, N_CHANNELS],
-                Initial::Normal,
-            ),
-            filter_3: DepthwiseConvolution::build(builder, &at("conv2d"), N_INNER, 3),
-            filter_5: DepthwiseConvolution::build(builder, &at("conv2d_55"), N_INNER, 5),
-            mix: Convolution::build(
-                builder,
-                &at("point_wise_conv"),
-                [N_INNER, 2 * N_INNER, 1, 1],
-                1,
-            ),
-            norm: Norm::build(builder, &at("out_norm"), N_INNER),
-            output: builder.parameter(
-                at("out_proj.weight"),
-                [N_CHANNELS, N_INNER],
-                Initial::Normal,
-            ),
+            input: builder.parameter(at("in_proj.weight"), [2 * N_INNER, N_CHANNELS], LINEAR),
+            filter_3: depthwise_convolution(builder, &at("conv2d"), N_INNER, 3),
+            filter_5: depthwise_convolution(builder, &at("conv2d_55"), N_INNER, 5),
+            mix: convolution(builder, &at("point_wise_conv"), [N_INNER, 2 * N_INNER, 1, 1], 1),
+            norm: norm(builder, &at("out_norm"), N_INNER),
+            output: builder.parameter(at("out_proj.weight"), [N_CHANNELS, N_INNER], LINEAR),
         }
     }
 
@@ -94,7 +83,8 @@ impl StateSpace {
     fn filtered(&self, image: Tensor<4>) -> Tensor<4> {
         let fine = self.filter_3.forward(image, PaddingMode::Zeros, Activation::Identity);
         let coarse = self.filter_5.forward(fine.clone(), PaddingMode::Zeros, Activation::Silu);
-        self.mix.forward_of_two([ops::activate(fine, Activation::Silu), coarse])
+        self.mix
+            .forward_of_two([ops::activate(fine, Activation::Silu), coarse], Activation::Identity)
     }
 
     /// The sum over the directions.

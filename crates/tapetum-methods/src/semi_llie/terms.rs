@@ -6,6 +6,7 @@ use tapetum_nn::{
     enhance::from_tensor,
     prelude::*,
     recipe::{Batch, RecipeError, TermValue},
+    training::Term,
 };
 
 use super::{
@@ -15,13 +16,6 @@ use super::{
     network::MambaLowlight,
 };
 use crate::tagging::Semantics;
-
-/// One term of the loss.
-pub(super) struct Term {
-    pub(super) name: &'static str,
-    pub(super) weight: f64,
-    pub(super) loss: Tensor<1>,
-}
 
 /// The two networks, and what decides a step.
 pub(super) struct Step<'a> {

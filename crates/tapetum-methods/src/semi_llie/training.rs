@@ -6,16 +6,11 @@ use tapetum_nn::{
     Weights,
     prelude::*,
     recipe::{Batch, Form, Need, Recipe, RecipeError, TermValue, Trained},
-    training::{Learner, SettingError},
+    training::{Learner, SettingError, StepValues},
 };
 use thiserror::Error;
 
-use super::{
-    helpers::Helpers,
-    network::MambaLowlight,
-    terms::{Step, Term},
-    weights,
-};
+use super::{helpers::Helpers, network::MambaLowlight, terms::Step, weights};
 
 pub use super::config::{Kept, Reliability, SemanticGradient, TrainingConfig};
 
@@ -89,16 +84,11 @@ impl Recipe for Training {
     }
 
     fn step(&mut self, batches: Vec<Batch>) -> Result<Vec<TermValue>, RecipeError> {
-        let share = 1.0 / batches.len() as f64;
         let ramp = self.config.ramp_at(self.learner.step(), self.n_steps);
         let teacher = self.learner.averaged();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(1 + self.learner.step() as u64);
-        let mut values: Vec<TermValue> = Vec::new();
-        let mut add = |name, value: f64| match values.iter_mut().find(|known| known.name == name) {
-            Some(known) => known.value += value * share,
-            None => values.push(TermValue { name, value: value * share }),
-        };
+        let mut values = StepValues::of(batches.len());
         for batch in batches {
             let mut step = Step {
                 config: &self.config,
@@ -109,24 +99,11 @@ impl Recipe for Training {
                 random: &mut random,
             };
             let (terms, statistics) = step.terms(batch)?;
-            for Term { name, loss, .. } in &terms {
-                let value = f64::from(loss.clone().into_scalar::<f32>());
-                if !value.is_finite() {
-                    self.learner.discard();
-                    return Err(RecipeError::NonFinite { term: name, value });
-                }
-                add(name, value);
-            }
-            statistics.into_iter().for_each(|TermValue { name, value }| add(name, value));
-            let weighted = terms.into_iter().map(|term| term.loss * term.weight);
-            let total = weighted.reduce(|sum, term| sum + term).expect("there is a term");
-            self.learner.accumulate(total, share);
+            self.learner.learn(terms, &mut values)?;
+            statistics.into_iter().for_each(|TermValue { name, value }| values.add(name, value));
         }
-        let update = self.learner.update()?;
-        values.push(TermValue { name: "ramp", value: ramp });
-        values.push(TermValue { name: "gradient_norm", value: update.gradient_norm });
-        values.push(TermValue { name: "learning_rate", value: update.learning_rate });
-        Ok(values)
+        values.set("ramp", ramp);
+        self.learner.finish(values)
     }
 
     fn trained(&self) -> Trained {

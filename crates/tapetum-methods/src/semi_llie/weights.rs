@@ -2,14 +2,14 @@
 
 use tapetum_nn::{
     Weights, WeightsError,
-    prelude::{Device, Module, ModuleVisitor, Param, Tensor},
+    layers::{from_reader, named},
+    prelude::Device,
     weights::{TensorValues, WeightReader},
 };
 
 use super::{
     CARD,
     network::{MambaLowlight, Variant},
-    parameters::from_reader,
 };
 
 /// What data-parallel training puts before every name.
@@ -36,9 +36,7 @@ pub fn read(weights: &Weights, device: &Device) -> Result<MambaLowlight, Weights
 
 /// The network's tensors under the authors' names, with an empty header.
 pub fn write(network: &MambaLowlight) -> Weights {
-    let mut collect = Collect { names: network.names().iter(), weights: Weights::default() };
-    network.visit(&mut collect);
-    collect.weights
+    named(network, network.names())
 }
 
 fn without_prefix(weights: &Weights) -> Weights {
@@ -46,16 +44,4 @@ fn without_prefix(weights: &Weights) -> Weights {
         (name.strip_prefix(PREFIX).unwrap_or(name).to_owned(), values.clone())
     };
     Weights { tensors: weights.tensors.iter().map(named).collect(), header: weights.header.clone() }
-}
-
-struct Collect<'a> {
-    names: std::slice::Iter<'a, String>,
-    weights: Weights,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.names.next().expect("a name for every parameter");
-        self.weights.insert(name.clone(), TensorValues::of(param.val()));
-    }
 }

@@ -2,11 +2,11 @@
 
 use tapetum_methods::scl_lle::{
     helpers::Helpers,
-    training::{ClassBrightness, StartError, Training, TrainingConfig, VggInput},
+    training::{ClassBrightness, StartError, Training, TrainingConfig},
 };
 use tapetum_nn::{
     Weights,
-    backbones::{Vgg16, Vgg16Pooling},
+    backbones::{Vgg16, Vgg16Pooling, VggInput},
     prelude::*,
     recipe::{Part, Recipe, TermValue},
     training::OptimizerConfig,

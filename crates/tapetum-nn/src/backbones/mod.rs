@@ -7,10 +7,12 @@ mod fixed_conv;
 mod inception;
 mod input_scale;
 mod vgg16;
+mod vgg_input;
 
 pub use self::{
     alexnet::{AlexNet, AlexNetVariant},
     inception::{Inception, InceptionVariant},
     input_scale::{ChannelOrder, InputScale},
+    vgg_input::VggInput,
     vgg16::{Vgg16, Vgg16Pooling, Vgg16Stage},
 };

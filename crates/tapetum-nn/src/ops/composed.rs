@@ -66,6 +66,7 @@ pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tenso
         Activation::Sigmoid => activation::sigmoid(input),
         Activation::Silu => activation::silu(input),
         Activation::Gelu => activation::gelu(input),
+        Activation::GeluTanh => activation::gelu_approximate(input),
     }
 }
 

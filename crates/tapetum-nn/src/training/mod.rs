@@ -15,6 +15,7 @@ mod optimizer_state;
 mod schedule;
 mod sections;
 mod setting;
+mod step;
 
 pub use self::{
     adamp::AdamP,
@@ -24,4 +25,5 @@ pub use self::{
     schedule::{CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, Schedule},
     sections::{join, split},
     setting::{SettingError, check},
+    step::{StepValues, Term},
 };

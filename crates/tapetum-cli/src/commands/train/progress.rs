@@ -73,6 +73,7 @@ impl Progress {
                 let scores = scores.iter().map(standing).collect();
                 self.validation = Validation { n_done, scores, samples: samples.to_vec() };
             }
+            Event::Warned { .. } => {}
             Event::Saved { .. } => self.checkpoint = Some(line_of(event)),
             Event::Best { .. } => self.best = Some(line_of(event)),
             Event::Interrupted { n_done } => self.n_done = n_done,
@@ -161,6 +162,7 @@ fn line_of(event: &Event) -> String {
             }
         }
         Event::Step { n_done, .. } => format!("step {n_done}"),
+        Event::Warned { n_done, message } => format!("step {n_done}: warning: {message}"),
         Event::Validated { n_done, .. } => format!("step {n_done}: validated"),
         Event::Saved { n_done, path } => format!("step {n_done}: checkpoint {}", path.display()),
         Event::Best { n_done, path, score } => {

@@ -44,11 +44,17 @@ impl View {
     pub(crate) fn show(&mut self, event: &Event) {
         self.progress.take(event);
         let stays = match &mut self.manner {
-            Manner::Quiet => matches!(event, Event::Interrupted { .. }),
+            Manner::Quiet => matches!(event, Event::Interrupted { .. } | Event::Warned { .. }),
             Manner::Lines { told } => is_due(told, event, self.progress.n_steps),
             Manner::Screen { bar, panel } => {
                 draw(&self.progress, &self.screen, bar, panel);
-                matches!(event, Event::Started { .. } | Event::Interrupted { .. })
+                !matches!(
+                    event,
+                    Event::Step { .. }
+                        | Event::Validated { .. }
+                        | Event::Saved { .. }
+                        | Event::Best { .. }
+                )
             }
         };
         if stays {

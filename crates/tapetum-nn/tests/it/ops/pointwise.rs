@@ -33,6 +33,7 @@ fn every_activation_equals_the_engines() {
         Activation::Sigmoid,
         Activation::Silu,
         Activation::Gelu,
+        Activation::GeluTanh,
     ] {
         let input = numbers.tensor([1, 5, 3, 4]);
         check_same(
