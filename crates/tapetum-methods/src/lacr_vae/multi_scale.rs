@@ -1,0 +1,73 @@
+//! AMSM, the attention-guided multi-scale module.
+
+use tapetum_nn::{
+    layers::{Builder, Convolution},
+    ops::Activation,
+    prelude::*,
+};
+
+use super::layers::{Separable, convolution, unbiased};
+
+/// Distances of the taps of the three branches.
+const DILATIONS: [usize; 3] = [1, 2, 3];
+/// Channels for each in the middle of channel attention: few where there are few.
+fn reduction(n_channels: usize) -> usize {
+    if n_channels < 64 { 8 } else { 16 }
+}
+
+/// Three branches of different reach, then attention to channels and to places, beside a residual connection
+/// (our reconstruction).
+#[derive(Module, Debug)]
+pub(super) struct MultiScaleAttention {
+    branches: Vec<Separable>,
+    fuse: Convolution,
+    squeeze: Convolution,
+    excite: Convolution,
+    spatial: Convolution,
+}
+
+impl MultiScaleAttention {
+    pub(super) fn build(builder: &mut Builder, name: &str, n_channels: usize) -> Self {
+        let at = |part: &str| format!("{name}.{part}");
+        let (c, few) = (n_channels, n_channels / reduction(n_channels));
+        let branches = DILATIONS.iter().enumerate().map(|(idx, &dilation)| {
+            Separable::build(builder, &at(&format!("branch.{idx}")), [c, c, dilation])
+        });
+        Self {
+            branches: branches.collect(),
+            fuse: convolution(builder, &at("fuse"), [c, DILATIONS.len() * c, 1, 1]),
+            squeeze: unbiased(builder, &at("squeeze"), [few, c, 1, 1]),
+            excite: unbiased(builder, &at("excite"), [c, few, 1, 1]),
+            spatial: unbiased(builder, &at("spatial"), [1, 2, 7, 7]),
+        }
+    }
+
+    /// # Shapes
+    /// `image` and result: `[batch, channels, height, width]`.
+    pub(super) fn forward(&self, image: Tensor<4>) -> Tensor<4> {
+        let branches = self.branches.iter().map(|branch| branch.forward(image.clone()));
+        let branches = Tensor::cat(branches.collect(), 1);
+        let features = self.fuse.forward(branches, Activation::Identity);
+        let channels = self.channel_attention(&features);
+        let features = features * channels;
+        let places = self.spatial_attention(&features);
+        ops::add(image, features * places)
+    }
+
+    /// `σ(W₂ relu(W₁ mean) + W₂ relu(W₁ max))` of every channel, `[batch, channels, 1, 1]`.
+    fn channel_attention(&self, features: &Tensor<4>) -> Tensor<4> {
+        let pools =
+            [ops::global_average_pool(features.clone()), ops::global_max_pool(features.clone())];
+        let [a, b] = pools.map(|pooled| {
+            let squeezed = self.squeeze.forward(pooled, Activation::Relu);
+            self.excite.forward(squeezed, Activation::Identity)
+        });
+        ops::activate(ops::add(a, b), Activation::Sigmoid)
+    }
+
+    /// `σ` of a filter of mean and maximum over the channels, `[batch, 1, height, width]`.
+    fn spatial_attention(&self, features: &Tensor<4>) -> Tensor<4> {
+        let pools = vec![features.clone().mean_dim(1), features.clone().max_dim(1)];
+        self.spatial.forward(Tensor::cat(pools, 1), Activation::Sigmoid)
+    }
+}
