@@ -44,22 +44,23 @@ MOBILENET_V2 = [
 class Tensors:
     """The network's tensors, made by a formula as they are asked for."""
 
-    def __init__(self):
-        self.shapes = {}
+    def __init__(self, chirp=0.0, gain=2.0):
+        self.shapes, self.chirp, self.gain = {}, chirp, gain
 
     def take(self, name, *shape):
         self.shapes[name] = shape
-        return torch.from_numpy(np.asarray(fill(name, shape), dtype=np.float64))
+        return torch.from_numpy(np.asarray(fill(name, shape, self.chirp, self.gain), dtype=np.float64))
 
 
-def fill(name, shape):
-    """A wave of incommensurable frequency, scaled by what the tensor is for."""
-    index = np.arange(np.prod(shape), dtype=np.float64)
-    wave = np.sin(2.4 * (index + 1) + 0.01 * sum(name.encode())).reshape(shape)
-    if name.endswith("position_bias_table") or name == "label_embed":
+def fill(name, shape, chirp=0.0, gain=2.0):
+    """A wave of incommensurable frequency, which rises by twice the chirp a value, scaled by what the tensor
+    is for."""
+    number = np.arange(np.prod(shape), dtype=np.float64) + 1
+    wave = np.sin(2.4 * number + chirp * number * number + 0.01 * sum(name.encode())).reshape(shape)
+    if name.endswith(("position_bias_table", ".position")) or name == "label_embed":
         return wave
     if len(shape) > 1:
-        return 2.0 * wave / np.sqrt(np.prod(shape[1:]))
+        return gain * wave / np.sqrt(np.prod(shape[1:]))
     if name.endswith("running_var"):
         return 0.6 + 0.4 * wave
     if name.endswith("weight"):
