@@ -98,7 +98,7 @@ def global_relations(t, name, x, options, fixed_px, reduction, n_heads):
 
 
 def rcam(t, name, x, options, stage):
-    """Region-calibrated attention: relations between patches of one half of the channels, filters of the other."""
+    """Relations between patches of one half of the channels, filters of the other."""
     if options.rcam == "convolution":
         return F.relu(conv(t, name, x, x.shape[1]))
     half = x.shape[1] // 2

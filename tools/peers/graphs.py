@@ -28,12 +28,12 @@ class Graph:
         pads = [weight.shape[-1] // 2] * 4
         return self.add("Conv", source, self.weight(weight), self.weight(bias), pads=pads, group=group)
 
-    def model(self, output: str) -> ModelProto:
+    def model(self, output: str, opset: int = 17) -> ModelProto:
         self.nodes.append(helper.make_node("Identity", [output], ["output"]))
         source = helper.make_tensor_value_info("input", TensorProto.FLOAT, self.shape)
         result = helper.make_tensor_value_info("output", TensorProto.FLOAT, [None] * len(self.shape))
         graph = helper.make_graph(self.nodes, "work", [source], [result], self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
         checker.check_model(model)
         return model
 
