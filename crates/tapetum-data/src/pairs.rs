@@ -12,9 +12,14 @@ use crate::{
 };
 
 /// Names of the folders with the dark photographs and the references, in any case: LOL-v1, LOL-v2,
-/// LSRW; Semi-LLIE and many others.
-const PAIRED_LAYOUTS: [(&str, &str); 4] =
-    [("low", "high"), ("low", "normal"), ("input", "gt"), ("input", "target")];
+/// LSRW; Semi-LLIE and many others; LRCR-Net's copy of the NASA set.
+const PAIRED_LAYOUTS: [(&str, &str); 5] = [
+    ("low", "high"),
+    ("low", "normal"),
+    ("input", "gt"),
+    ("input", "target"),
+    ("nasa", "nasa-high"),
+];
 /// Names of the folders with the photographs and the class of each of their pixels.
 const LABELLED_LAYOUTS: [(&str, &str); 2] = [("image", "label"), ("images", "labels")];
 
@@ -31,7 +36,7 @@ pub struct Pair {
 }
 
 /// Pairs of dark photographs and references below a folder: in `low` and `high`, `low` and `normal`,
-/// `input` and `gt`, or `input` and `target`.
+/// `input` and `gt`, `input` and `target`, or `NASA` and `NASA-high`.
 ///
 /// # Errors
 /// See [`pairs_between`]; also when the folder has none of these.

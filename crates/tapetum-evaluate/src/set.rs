@@ -76,8 +76,8 @@ impl Kind {
 }
 
 impl Set {
-    /// A folder as it is laid out: `low/` and `high/` (and the like) are pairs, `image/` and `label/` are
-    /// labelled, images alone are unpaired.
+    /// A folder as it is laid out: `low/` and `high/` (and the like, `NASA/` and `NASA-high/`) are pairs,
+    /// `image/` and `label/` are labelled, images alone are unpaired.
     ///
     /// # Errors
     /// The folder cannot be read, or its files do not fit together.

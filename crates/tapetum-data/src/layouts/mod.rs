@@ -80,9 +80,9 @@ pub enum Classes {
     CityscapesTrainIds,
 }
 
-/// The data set in a folder: LOL-v1 and v2, LSRW, SICE, RELLISUR, Cityscapes, CamVid, Semi-LLIE, `low`
-/// and `high` and the like with or without `train` and `test` above them, `image` and `label`, or images
-/// alone. Case does not matter; folders that belong to no layout are passed over.
+/// The data set in a folder: LOL-v1 and v2, LSRW, SICE, RELLISUR, Cityscapes, CamVid, NASA, Semi-LLIE,
+/// `low` and `high` and the like with or without `train` and `test` above them, `image` and `label`, or
+/// images alone. Case does not matter; folders that belong to no layout are passed over.
 ///
 /// # Errors
 /// The folder cannot be read; it has no known layout, or several; a folder lacks its partner; files lack

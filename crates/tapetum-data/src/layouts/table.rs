@@ -149,6 +149,12 @@ pub(crate) const PUBLISHED: &[Layout] = &[
             labelled(&SPLITS, "{}", &["{}annot"]),
         ],
     },
+    // As LRCR-Net's evaluation has it.
+    Layout {
+        name: "NASA",
+        marks: &[],
+        groups: &[paired(&[("", Test)], "{}/NASA", &["{}/NASA-high"])],
+    },
     Layout {
         name: "Semi-LLIE",
         marks: &["labeled", "unlabeled"],

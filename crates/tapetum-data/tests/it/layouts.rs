@@ -228,6 +228,20 @@ fn cityscapes() {
 }
 
 #[test]
+fn nasa() {
+    check(
+        &["NASA/1.jpg", "NASA/2.jpg", "NASA-high/1.jpg", "NASA-high/2.png"],
+        &[
+            "NASA",
+            "all, Test, x1: Paired 1: NASA/1.jpg NASA-high/1.jpg; 2: NASA/2.jpg NASA-high/2.png",
+        ],
+    );
+    // Beside other dark photographs it is one of several folders.
+    let unknown = described(&["NASA/1.jpg", "DICM/1.jpg"]);
+    assert!(unknown.starts_with("DIR: expected images, or our485/low/"), "{unknown}");
+}
+
+#[test]
 fn labels() {
     check(
         &["image/a.jpg", "label/a.png"],

@@ -36,7 +36,7 @@ fn found(files: &[&str], find: fn(&Path) -> Result<Vec<tapetum_data::Pair>, Data
 
 #[test]
 fn layouts_of_published_sets_are_paired() {
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (
             &["low/2.png", "low/10.png", "high/10.png", "high/2.png"],
             "2: low/2.png high/2.png; 10: low/10.png high/10.png",
@@ -50,6 +50,7 @@ fn layouts_of_published_sets_are_paired() {
             "s1_0: low/s1_0.jpg high/s1.jpg; s1_1: low/s1_1.jpg high/s1.jpg",
         ),
         (&["input/a.jpg", "GT/a.png", "input/._a.jpg"], "a: input/a.jpg GT/a.png"),
+        (&["NASA/a.jpg", "NASA-high/a.jpg"], "a: NASA/a.jpg NASA-high/a.jpg"),
     ];
     for (files, expected) in cases {
         assert_eq!(found(files, pairs), expected);
