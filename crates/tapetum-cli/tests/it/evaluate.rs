@@ -119,6 +119,27 @@ fn a_leaderboard_is_written_from_a_request() {
 }
 
 #[test]
+fn the_request_for_the_nasa_set_measures_clamped_and_unclamped() {
+    let mut desk = Desk::new();
+    for seed in 0..2 {
+        desk.add(&format!("sets/NASA/{seed}.png"), &sized(Format::Png, (40, 30), seed));
+        desk.add(&format!("sets/NASA-high/{seed}.png"), &sized(Format::Png, (40, 30), seed + 9));
+    }
+    desk.put("nasa.toml", include_bytes!("../../../../docs/nasa.toml"));
+    desk.run(&["leaderboard", "nasa.toml", "--data", "sets", "-o", "nasa.md", "--no-cost"])
+        .exits(0);
+    let page = String::from_utf8(desk.read("nasa.md")).unwrap();
+    for part in
+        ["NASA (paired, 2 images)", "PSNR (saved-8bit)", "PSNR (unclamped)", "SSIM (unclamped)"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let evaluate = ["evaluate", "--data", "sets", "--protocol", "saved-8bit,unclamped"];
+    let table = desk.run(&[&evaluate[..], &["-m", "psnr,ssim"]].concat()).exits(0);
+    assert!(table.text().contains("SSIM (unclamped)"), "{}", table.text());
+}
+
+#[test]
 fn metrics_are_listed_and_niqe_is_fitted() {
     let mut desk = Desk::new();
     let list = desk.run(&["metrics", "list"]).exits(0);

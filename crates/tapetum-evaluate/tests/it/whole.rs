@@ -11,7 +11,7 @@ use tapetum_image::{Channels, Image, Samples, Srgb};
 use tapetum_nn::Strength;
 
 use crate::{
-    contests::{Factor, Tiled, contest, contestant, mean, metric, run},
+    contests::{Factor, Tiled, Unclamped, contest, contestant, mean, metric, run},
     sets::{texture, write, write_pairs, write_samples},
 };
 
@@ -91,6 +91,45 @@ fn sixteen_bits_compare_with_eight_as_the_protocol_says() {
     assert_eq!(mean(&report, "none", "mae"), Some(0.0));
     let float = mean(&report, "none", "mae/float").unwrap();
     assert!(float > 0.1 && float < 0.5, "the fractions of a level: {float}");
+}
+
+#[test]
+fn what_a_network_gives_beyond_white_counts_where_values_are_not_clamped() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["NASA", "NASA-high"] {
+        write(&folder.path().join(part).join("1.png"), [24, 20], |_, _| 128);
+    }
+    // Every channel comes to lie beyond white.
+    let network = Unclamped(0.8);
+    let contestants = vec![contestant("beyond", Maker::Network(&network))];
+    let mut contest = contest(vec![Set::open(folder.path()).unwrap()], contestants);
+    contest.protocols =
+        ["saved-8bit", "unclamped"].map(|name| Protocol::find(name).unwrap()).into();
+    contest.metrics = ["psnr", "ssim"].map(metric).into();
+    let report = run(&contest).unwrap().report;
+    let channels = [128.0, 84.0, 52.0].map(|value: f64| value / 255.0);
+    let average = |values: [f64; 3]| values.iter().sum::<f64>() / 3.0;
+    let psnr = |after: [f64; 3]| {
+        let idx = [0, 1, 2];
+        -10.0 * average(idx.map(|idx| (after[idx] - channels[idx]).powi(2))).log10()
+    };
+    // Of flat images SSIM has its first factor alone.
+    let ssim = |after: [f64; 3]| {
+        average([0, 1, 2].map(|idx| {
+            let (x, y) = (channels[idx], after[idx]);
+            (2.0 * x * y + 1e-4) / (x * x + y * y + 1e-4)
+        }))
+    };
+    let (white, beyond) = ([1.0; 3], channels.map(|value| value + 0.8));
+    for (key, expected) in [
+        ("psnr", psnr(white)),
+        ("ssim", ssim(white)),
+        ("psnr/unclamped", psnr(beyond)),
+        ("ssim/unclamped", ssim(beyond)),
+    ] {
+        let found = mean(&report, "beyond", key).unwrap();
+        assert!((found - expected).abs() < 1e-5, "{key}: {found}, expected {expected}");
+    }
 }
 
 #[test]
