@@ -59,6 +59,7 @@ class NamedGraph(Graph):
         return self.add("Reshape", turned, self.whole(1, TOKEN, side, side))
 
     def nearest(self, source: str, height: int, width: int, n_channels: int) -> str:
+        # At some sizes, 56 to 256 among them, a peer's rounding takes a neighbour; at 600x400 none does.
         size = self.whole(1, n_channels, height, width)
         mode = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.add("Resize", source, "", "", size, mode="nearest", **mode)
