@@ -19,7 +19,7 @@ pub trait Network: Send + Sync {
     ///
     /// # Shapes
     /// `low` and the result: `[batch, 3, height, width]`, sRGB-encoded, 0..1. Any height and width
-    /// from 1 that the card's size rule allows.
+    /// from 1 that the card's size rule allows. A result may reach beyond, and is cut where it is written.
     fn enhance(&self, low: Tensor<4>) -> Tensor<4>;
 
     /// [`Network::enhance`] for one image. A network that has a faster way on the CPU than through

@@ -37,7 +37,7 @@ pub fn absolute(enhanced: Tensor<4>, reference: Tensor<4>) -> Tensor<1> {
 }
 
 /// `L_vis = 1 - MS-SSIM(Ŷ, Y)` ([Wang 2003] Eq. 7), of every channel of every image and then the mean: five
-/// scales, or as many as have room for the window of 11x11, whose weights then are divided by their sum.
+/// scales, or as many as have room for the window of 11x11, whose weights are divided by their sum then.
 /// Windows lie inside the image. [LRCR] has it without a gradient.
 ///
 /// # Shapes
@@ -50,7 +50,8 @@ pub fn visual(enhanced: Tensor<4>, reference: Tensor<4>) -> Tensor<1> {
     let side = height.min(width);
     assert!(side >= WINDOW_PX, "sides of at least {WINDOW_PX} pixels, got {height}x{width}");
     let n_scales = (1..SCALE_WEIGHTS.len()).take_while(|n| side >> n >= WINDOW_PX).count() + 1;
-    let sum: f32 = SCALE_WEIGHTS[..n_scales].iter().sum();
+    let is_whole = n_scales == SCALE_WEIGHTS.len();
+    let sum = if is_whole { 1.0 } else { SCALE_WEIGHTS[..n_scales].iter().sum() };
     let (mut enhanced, mut reference) = (enhanced, reference);
     let mut product: Option<Tensor<1>> = None;
     for (scale, weight) in SCALE_WEIGHTS[..n_scales].iter().enumerate() {

@@ -25,7 +25,6 @@
 //! # Deviations from LRCR-Net's code
 //! - MS-SSIM has a gradient; there it is taken as a number.
 //! - The transformer's layers keep their small initial values; there all linear layers are drawn wide.
-//! - The result is clamped to 0..1.
 
 pub mod helpers;
 pub mod losses;

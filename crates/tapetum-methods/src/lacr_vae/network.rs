@@ -139,7 +139,7 @@ impl Network for LacrVae {
     }
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
-        self.forward(low).clamp(0.0, 1.0)
+        self.forward(low)
     }
 
     fn n_parameters(&self) -> usize {
@@ -162,7 +162,7 @@ impl Network for SampledNetwork {
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        self.network.forward_drawn(low, &mut random).clamp(0.0, 1.0)
+        self.network.forward_drawn(low, &mut random)
     }
 
     fn n_parameters(&self) -> usize {

@@ -7,6 +7,8 @@ mod deeplab;
 mod deeplab_training;
 mod every_method;
 mod fast;
+mod lacr_vae;
+mod lacr_vae_losses;
 mod research;
 mod scl_lle;
 mod scl_lle_helpers;

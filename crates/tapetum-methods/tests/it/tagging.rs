@@ -207,7 +207,7 @@ pub(crate) fn summed(semantics: Semantics) -> Tensor<1> {
 }
 
 /// A mean of all values with weights that no symmetry hides behind.
-fn weighted<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+pub(crate) fn weighted<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     let shape = tensor.dims();
     let n_values = shape.iter().product();
     let weights: Vec<f32> =
@@ -233,6 +233,15 @@ pub(crate) fn assert_near(
 
 /// The tensors of these names and shapes, their values those of `tools/golden/tagging.py`.
 pub(crate) fn filled(tensors: &str) -> Weights {
+    filled_by(tensors, |name, shape, idx| fill(name, shape, idx, [0.0, 2.0]))
+}
+
+/// The same with a chirp and a gain of one's own.
+pub(crate) fn filled_with(tensors: &str, chirp_and_gain: [f64; 2]) -> Weights {
+    filled_by(tensors, |name, shape, idx| fill(name, shape, idx, chirp_and_gain))
+}
+
+fn filled_by(tensors: &str, fill: impl Fn(&str, &[usize], usize) -> f64) -> Weights {
     let mut weights = Weights::default();
     for line in tensors.lines() {
         let mut parts = line.split(' ');
@@ -245,12 +254,14 @@ pub(crate) fn filled(tensors: &str) -> Weights {
     weights
 }
 
-fn fill(name: &str, shape: &[usize], idx: usize) -> f64 {
+fn fill(name: &str, shape: &[usize], idx: usize, [chirp, gain]: [f64; 2]) -> f64 {
     let seed: f64 = name.bytes().map(f64::from).sum();
-    let wave = (2.4 * (idx as f64 + 1.0) + 0.01 * seed).sin();
+    let number = idx as f64 + 1.0;
+    let wave = (2.4 * number + chirp * number * number + 0.01 * seed).sin();
+    let is_table = [".position", "position_bias_table"].iter().any(|end| name.ends_with(end));
     match shape.len() {
-        _ if name.ends_with("position_bias_table") || name == "label_embed" => wave,
-        2.. => 2.0 * wave / (shape[1..].iter().product::<usize>() as f64).sqrt(),
+        _ if is_table || name == "label_embed" => wave,
+        2.. => gain * wave / (shape[1..].iter().product::<usize>() as f64).sqrt(),
         _ if name.ends_with("running_var") => 0.6 + 0.4 * wave,
         _ if name.ends_with("weight") => 1.0 + 0.3 * wave,
         _ => 0.2 * wave,
