@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tapetum_methods::{
-    scl_lle,
+    lacr_vae, scl_lle,
     segmentation::{
         self, Segmenter,
         labelled_data::{CAMVID, CITYSCAPES, LabelledData},
@@ -54,6 +54,9 @@ pub struct RecipeFile {
     /// Semi-LLIE, with what differs from its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semi_llie: Option<semi_llie::training::TrainingConfig>,
+    /// LACR-VAE, with what differs from its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacr_vae: Option<lacr_vae::training::TrainingConfig>,
     /// DeepLabv3+, a segmenter that other recipes look through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deeplab: Option<segmentation::training::TrainingConfig>,
@@ -158,6 +161,9 @@ pub enum RecipeFileError {
     /// Semi-LLIE cannot be trained so.
     #[error(transparent)]
     SemiLlie(#[from] semi_llie::training::StartError),
+    /// LACR-VAE cannot be trained so.
+    #[error(transparent)]
+    LacrVae(#[from] lacr_vae::training::StartError),
     /// The recipe names a judge that cannot judge.
     #[error(
         "helpers.judge: expected a metric that needs neither a reference nor a file, one of {}, found '{name}'",
@@ -204,11 +210,13 @@ impl RecipeFileError {
             }
             Self::Train(error) => Some(error.hint().to_owned()),
             Self::SclLle(scl_lle::training::StartError::Missing { .. })
-            | Self::SemiLlie(semi_llie::training::StartError::MissingEncoder { .. }) => {
+            | Self::SemiLlie(semi_llie::training::StartError::MissingEncoder { .. })
+            | Self::LacrVae(lacr_vae::training::StartError::MissingVgg { .. }) => {
                 Some("name its file under [helpers], or set the weight to 0".to_owned())
             }
             Self::SclLle(_)
             | Self::SemiLlie(_)
+            | Self::LacrVae(_)
             | Self::Judge { .. }
             | Self::Deeplab(_)
             | Self::Classes { .. } => Some("change the recipe".to_owned()),
@@ -247,8 +255,12 @@ impl RecipeFile {
             }
             table.try_into().map_err(|e| syntax(path, e))?
         };
-        let methods =
-            [recipe.scl_lle.is_some(), recipe.semi_llie.is_some(), recipe.deeplab.is_some()];
+        let methods = [
+            recipe.scl_lle.is_some(),
+            recipe.semi_llie.is_some(),
+            recipe.lacr_vae.is_some(),
+            recipe.deeplab.is_some(),
+        ];
         let found = methods.into_iter().filter(|is_there| *is_there).count();
         if found != 1 {
             return Err(RecipeFileError::Method { path: path.to_owned(), found });
@@ -316,6 +328,13 @@ impl RecipeFile {
             let training =
                 semi_llie::training::Training::new(config, helpers, n_steps, seed, &device)?;
             return Ok((Box::new(training), semi_llie::CARD.name));
+        }
+        if let Some(config) = &self.lacr_vae {
+            let helpers = lacr_vae::helpers::Helpers { vgg: self.helpers.vgg16(root)? };
+            let config = config.clone();
+            let training =
+                lacr_vae::training::Training::new(config, helpers, n_steps, seed, &device)?;
+            return Ok((Box::new(training), lacr_vae::CARD.name));
         }
         let config = self.deeplab.clone().expect("a recipe that was read has a method");
         let known = [&CAMVID, &CITYSCAPES].map(LabelledData::classes_without_void);
