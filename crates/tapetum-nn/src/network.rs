@@ -44,6 +44,13 @@ pub trait Network: Send + Sync {
         None
     }
 
+    /// A form of the network that draws what the method leaves open, such as a latent, where
+    /// [`Network::enhance`] takes its mean. One seed and one image give one result; another seed stands
+    /// for another draw. `None` where a method leaves nothing open.
+    fn sampled(&self, _seed: u64) -> Option<Box<dyn Network>> {
+        None
+    }
+
     /// Number of learned values.
     fn n_parameters(&self) -> usize;
 }

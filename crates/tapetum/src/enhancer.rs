@@ -9,8 +9,8 @@ use crate::{error::Error, model::Model};
 
 /// A network with its weights, ready to enhance any number of photographs, from any thread.
 pub struct Enhancer {
-    network: Box<dyn Network>,
-    device: Device,
+    pub(crate) network: Box<dyn Network>,
+    pub(crate) device: Device,
 }
 
 /// What the caller decides about one photograph.
@@ -52,6 +52,11 @@ impl Enhancer {
         let device = Device::flex();
         let network = tapetum_methods::load(model.method, &model.weights, &device)?;
         Ok(Self { network, device })
+    }
+
+    /// Takes a network that is none of the models, and computes on the CPU.
+    pub fn of_network(network: Box<dyn Network>) -> Self {
+        Self { network, device: Device::flex() }
     }
 
     /// The method's card.

@@ -5,6 +5,8 @@ use tapetum_image::ImageError;
 use tapetum_nn::{EnhanceError, WeightsError};
 use thiserror::Error;
 
+use crate::variations::Draws;
+
 /// Why no bright photograph came out.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -42,6 +44,18 @@ pub enum Error {
         /// Its name.
         method: &'static str,
     },
+    /// Variations were asked of a method that gives one result.
+    #[error("{method} draws nothing, so its results have no variations")]
+    CannotDraw {
+        /// Its name.
+        method: &'static str,
+    },
+    /// That many variations are not drawn.
+    #[error("expected {} to {} samples, got {found}", Draws::N_SAMPLES.start(), Draws::N_SAMPLES.end())]
+    SampleCount {
+        /// How many were asked for.
+        found: u32,
+    },
     /// The weights say that they belong to another method.
     #[error("the weights belong to {found}, {expected} was asked for")]
     OtherMethod {
@@ -65,6 +79,10 @@ impl Error {
             Self::NoWeights { .. } => {
                 Some("leave the weights out, or name another method".to_owned())
             }
+            Self::CannotDraw { .. } => Some(
+                "leave out --samples and --uncertainty, or name a method that draws".to_owned(),
+            ),
+            Self::SampleCount { .. } => None,
             Self::OtherMethod { found, .. } => Some(format!("leave --method out, or use {found}")),
         }
     }

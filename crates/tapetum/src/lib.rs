@@ -20,6 +20,7 @@ pub mod evaluate;
 mod model;
 #[cfg(feature = "train")]
 pub mod train;
+mod variations;
 
 pub use tapetum_image::{
     Channels, EncodeOptions, Format, ImageError, Limits, Metadata, Photo, Raster, Samples, decode,
@@ -37,6 +38,7 @@ pub use crate::{
     enhancer::{Enhanced, Enhancer, Settings, writable},
     error::Error,
     model::{Model, built_in_models},
+    variations::{Draws, Variations},
 };
 
 /// A small dark picture for examples and self-tests, as PNG.

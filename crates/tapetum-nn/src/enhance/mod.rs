@@ -6,6 +6,7 @@ mod fast;
 mod feathered;
 mod precision;
 mod reduced;
+mod spread;
 mod statistics;
 mod strength;
 mod tile_tensor;
@@ -27,6 +28,7 @@ pub use self::{
     exposure::Exposure,
     fast::Quality,
     precision::PrecisionMode,
+    spread::Spread,
     strength::Strength,
     tile_tensor::{from_tensor, to_tensor},
     tiles::TilingMode,

@@ -8,3 +8,4 @@ mod light;
 mod nothing_lost;
 mod orientation;
 mod sizes;
+mod variations;
