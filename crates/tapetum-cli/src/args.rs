@@ -1,6 +1,7 @@
 //! The command line: every command, option and help text.
 
 mod data;
+mod draws;
 mod evaluate;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tapetum::{
 };
 
 pub(crate) use self::data::{DataCommand, SynthesizeArguments};
+pub(crate) use self::draws::DrawArguments;
 pub(crate) use self::evaluate::{
     EvaluateArguments, LeaderboardArguments, MetricsCommand, RunningArguments,
 };
@@ -178,6 +180,8 @@ pub(crate) struct EnhanceArguments {
     #[arg(long, default_value_t = 400, value_name = "MEGAPIXELS",
           value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) max_megapixels: u32,
+    #[command(flatten)]
+    pub(crate) draws: DrawArguments,
     /// Print a report of all files as JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,

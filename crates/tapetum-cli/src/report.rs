@@ -8,7 +8,11 @@ use std::{
 use serde::Serialize;
 use tapetum::{Enhanced, Strength};
 
-use crate::{args::Verbosity, failure::Failure};
+use crate::{
+    args::Verbosity,
+    failure::Failure,
+    plan::{Job, Product},
+};
 
 /// Prints a line for people. Where nobody listens any more, the work still goes on.
 pub(crate) fn tell(line: impl Display) {
@@ -19,10 +23,21 @@ pub(crate) fn tell(line: impl Display) {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct FileReport {
     pub(crate) input: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) output: Option<String>,
+    /// `None` for a photograph that failed.
+    #[serde(flatten)]
+    pub(crate) files: Option<Files>,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
+}
+
+/// The files that come of one input.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Files {
+    output: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variations: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncertainty: Option<String>,
 }
 
 /// Done, skipped or failed.
@@ -69,6 +84,11 @@ pub(crate) struct Summary<'a> {
     /// `None`, as the hash, for a method without weights.
     pub(crate) weights: Option<&'a str>,
     pub(crate) weights_sha256: Option<&'a str>,
+    /// How many variations were drawn of each photograph, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) n_samples: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<u64>,
     pub(crate) n_done: usize,
     pub(crate) n_skipped: usize,
     pub(crate) n_failed: usize,
@@ -80,7 +100,7 @@ impl FileReport {
     pub(crate) fn failed(input: String, failure: &Failure) -> Self {
         let outcome =
             Outcome::Failed { error: failure.message.clone(), hint: failure.hint.clone() };
-        Self { input, output: None, outcome }
+        Self { input, files: None, outcome }
     }
 
     /// Prints what people want to know of it.
@@ -94,7 +114,8 @@ impl FileReport {
                 tell(format_args!("{}: unchanged", self.input));
             }
             Outcome::Done(done) if verbosity > Verbosity::Quiet => {
-                tell(done.line(&self.input, self.output.as_deref().unwrap_or_default()));
+                let files = self.files.as_ref().map(Files::line).unwrap_or_default();
+                tell(done.line(&self.input, &files));
                 for warning in &done.warnings {
                     tell(format_args!("warning: {}: {warning}", self.input));
                 }
@@ -108,6 +129,31 @@ impl FileReport {
             }
             _ => {}
         }
+    }
+}
+
+impl Files {
+    pub(crate) fn of(job: &Job) -> Self {
+        let (mut variations, mut uncertainty) = (Vec::new(), None);
+        for (product, path) in job.files() {
+            let name = path.display().to_string();
+            match product {
+                Product::Result => {}
+                Product::Variation { .. } => variations.push(name),
+                Product::Uncertainty(_) => uncertainty = Some(name),
+            }
+        }
+        Self { output: job.output.name(), variations, uncertainty }
+    }
+
+    /// The result by name, and what is beside it.
+    fn line(&self) -> String {
+        let variations = match self.variations.len() {
+            0 => String::new(),
+            n_variations => format!(" with {n_variations} variations"),
+        };
+        let map = self.uncertainty.iter().map(|name| format!(" and {name}"));
+        format!("{}{variations}{}", self.output, map.collect::<String>())
     }
 }
 
@@ -155,7 +201,52 @@ impl Done {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use tapetum::Draws;
+
     use super::*;
+    use crate::plan::{Further, Place};
+
+    #[test]
+    fn what_is_beside_the_result_is_listed_for_people_and_programs() {
+        let job = |has_variations, has_map| Job {
+            input: Place::Pipe,
+            output: Place::File("a.jpg".into()),
+            format: None,
+            further: Some(Further {
+                draws: Draws { n_samples: 2, seed: 0 },
+                has_variations,
+                has_map,
+            }),
+        };
+        let files = |has_variations, has_map| Files::of(&job(has_variations, has_map));
+        let variations = ["a-sample-1.jpg", "a-sample-2.jpg"];
+        for (files, line, json) in [
+            (files(false, false), "a.jpg", json!({"output": "a.jpg"})),
+            (
+                files(true, false),
+                "a.jpg with 2 variations",
+                json!({"output": "a.jpg", "variations": variations}),
+            ),
+            (
+                files(true, true),
+                "a.jpg with 2 variations and a-uncertainty.png",
+                json!({
+                    "output": "a.jpg",
+                    "variations": variations,
+                    "uncertainty": "a-uncertainty.png",
+                }),
+            ),
+        ] {
+            assert_eq!(files.line(), line);
+            let report =
+                FileReport { input: "b".into(), files: Some(files), outcome: Outcome::Skipped };
+            let mut expected = json;
+            expected["input"] = "b".into();
+            expected["status"] = "skipped".into();
+            assert_eq!(serde_json::to_value(report).unwrap(), expected);
+        }
+    }
 
     #[test]
     fn a_result_that_is_only_close_to_the_whole_photographs_is_said_to_be() {

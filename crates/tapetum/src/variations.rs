@@ -101,11 +101,11 @@ impl Variations<'_> {
     ///
     /// # Errors
     /// See [`EnhanceError`]; there is no map without all variations.
-    pub fn uncertainty(mut self) -> Result<Photo, Error> {
+    pub fn uncertainty(&mut self) -> Result<Photo, Error> {
         while self.spread.n_images() < self.draws.n_samples {
             self.draw()?;
         }
-        Ok(Photo::from_raster(self.spread.into_map(), Format::Png))
+        Ok(Photo::from_raster(self.spread.map(), Format::Png))
     }
 
     fn draw(&mut self) -> Result<(Photo, EnhanceReport), Error> {

@@ -7,13 +7,13 @@ use std::{
 
 use walkdir::WalkDir;
 
-use super::{PIPE, Place, Plan, PlanOptions, conflicts::identity};
+use super::{PIPE, Place, Plan, PlanOptions, conflicts::identity, product::n_files};
 use crate::{
     failure::{Failure, Kind},
     output,
 };
 
-/// Most files of one command.
+/// Most files of one command, and most that it writes.
 const N_FILES_MAX: usize = 1_000_000;
 
 /// An input, and how deep it lay in a searched folder.
@@ -32,24 +32,24 @@ pub(super) fn find(options: PlanOptions, plan: &mut Plan) -> Result<Vec<Found>, 
         if input == Path::new(PIPE) {
             found.push(Found { input: Place::Pipe, below: None });
         } else if input.is_dir() {
-            find_in_folder(input, options.output, &mut found, plan)?;
+            find_in_folder(input, options, &mut found, plan)?;
         } else if !input.exists() && is_pattern(input) {
             find_by_pattern(input, &mut found, plan);
         } else {
             found.push(Found { input: Place::File(input.clone()), below: None });
         }
-        check_count(&found)?;
+        check_count(&found, options)?;
     }
     Ok(found)
 }
 
 fn find_in_folder(
     folder: &Path,
-    output: Option<&Path>,
+    options: PlanOptions,
     found: &mut Vec<Found>,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
-    let output = output.and_then(identity);
+    let output = options.output.and_then(identity);
     let is_output = |path: &Path| output.is_some() && path.is_dir() && identity(path) == output;
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_output(entry.path())) {
@@ -64,7 +64,7 @@ fn find_in_folder(
                 let path = entry.into_path();
                 let below = path.strip_prefix(folder).expect("it was found there").to_owned();
                 found.push(Found { input: Place::File(path), below: Some(below) });
-                check_count(found)?;
+                check_count(found, options)?;
             }
             Err(error) => refuse_entry(plan, folder, error),
         }
@@ -116,10 +116,33 @@ fn find_by_pattern(pattern: &Path, found: &mut Vec<Found>, plan: &mut Plan) {
     }
 }
 
-fn check_count(found: &[Found]) -> Result<(), Failure> {
-    if found.len() <= N_FILES_MAX {
+fn check_count(found: &[Found], options: PlanOptions) -> Result<(), Failure> {
+    if found.len() <= N_FILES_MAX / n_files(options.further) {
         return Ok(());
     }
     let message = format!("more than {N_FILES_MAX} files");
     Err(Failure::new(Kind::Usage, message).with_hint("enhance folder by folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tapetum::Draws;
+
+    use super::*;
+    use crate::plan::Further;
+
+    #[test]
+    fn all_files_that_are_written_count_against_the_limit() {
+        let (has_variations, has_map) = (true, true);
+        let draws = Draws { n_samples: 62, seed: 0 };
+        let further = Some(Further { draws, has_variations, has_map });
+        let options = PlanOptions { inputs: &[], output: None, format: None, further };
+        // 64 files of each.
+        let found = |n_inputs| -> Vec<_> {
+            (0..n_inputs).map(|_| Found { input: Place::Pipe, below: None }).collect()
+        };
+        assert!(check_count(&found(15_625), options).is_ok());
+        assert_eq!(check_count(&found(15_626), options).unwrap_err().kind, Kind::Usage);
+        assert!(check_count(&found(15_626), PlanOptions { further: None, ..options }).is_ok());
+    }
 }

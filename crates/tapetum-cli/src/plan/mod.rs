@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod find;
+mod product;
 mod target;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 
 use tapetum::Format;
 
+pub(crate) use self::product::{Further, Product};
 use self::{find::Found, target::Target};
 use crate::failure::{Failure, Kind};
 
@@ -45,6 +47,7 @@ pub(crate) struct Job {
     pub(crate) output: Place,
     /// What is written; `None` where only the content of a pipe can tell.
     pub(crate) format: Option<Format>,
+    pub(crate) further: Option<Further>,
 }
 
 /// A file that cannot be enhanced, known before any work.
@@ -71,6 +74,7 @@ pub(crate) struct PlanOptions<'a> {
     pub(crate) inputs: &'a [PathBuf],
     pub(crate) output: Option<&'a Path>,
     pub(crate) format: Option<Format>,
+    pub(crate) further: Option<Further>,
 }
 
 impl Plan {
@@ -96,7 +100,7 @@ pub(crate) fn plan(options: PlanOptions) -> Result<Plan, Failure> {
         plan.folder = Some(folder.clone());
     }
     for found in &found {
-        match job(found, &target, options.format) {
+        match job(found, &target, options) {
             Ok(Some(job)) => plan.jobs.push(job),
             Ok(None) => plan.n_ignored += 1,
             Err(failure) => plan.refuse(&found.input, failure),
@@ -112,7 +116,7 @@ pub(crate) fn plan(options: PlanOptions) -> Result<Plan, Failure> {
 }
 
 /// The job of one input; `None` for a file of a searched folder that is no image.
-fn job(found: &Found, target: &Target, asked: Option<Format>) -> Result<Option<Job>, Failure> {
+fn job(found: &Found, target: &Target, options: PlanOptions) -> Result<Option<Job>, Failure> {
     let detected = match &found.input {
         Place::File(path) => match detect(path)? {
             None if found.below.is_some() && target::format_of_name(path).is_none() => {
@@ -127,9 +131,9 @@ fn job(found: &Found, target: &Target, asked: Option<Format>) -> Result<Option<J
         Target::File(_, format) => *format,
         _ => None,
     };
-    let format = asked.or(named).or(detected.map(tapetum::writable));
+    let format = options.format.or(named).or(detected.map(tapetum::writable));
     let output = target.place(found, format)?;
-    Ok(Some(Job { input: found.input.clone(), output, format }))
+    Ok(Some(Job { input: found.input.clone(), output, format, further: options.further }))
 }
 
 /// The format by the first bytes, without reading the rest.

@@ -55,7 +55,7 @@ impl Target {
             (Self::Pipe, _) => Ok(Place::Pipe),
             (Self::File(path, _), _) => Ok(Place::File(path.clone())),
             (Self::Beside, Place::File(path)) => {
-                Ok(Place::File(renamed(&bright_name(path), format)))
+                Ok(Place::File(renamed(&with_ending(path, "-bright"), format)))
             }
             (Self::Folder(folder), Place::File(path)) => {
                 let name = || PathBuf::from(path.file_name().unwrap_or_default());
@@ -107,9 +107,10 @@ fn beside_folder(folder: &Path) -> PathBuf {
     folder.with_file_name(name)
 }
 
-fn bright_name(path: &Path) -> PathBuf {
+/// The path with more at the end of its name, before the extension.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push("-bright");
+    name.push(ending);
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// All options of `enhance` that people use by name.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 16] = [
     "--output",
     "--method",
     "--weights",
@@ -16,6 +16,9 @@ const OPTIONS: [&str; 13] = [
     "--format",
     "--quality",
     "--max-megapixels",
+    "--samples",
+    "--uncertainty",
+    "--seed",
     "--json",
 ];
 

@@ -6,7 +6,7 @@ use crate::{desk::Desk, pictures::dark};
 
 #[test]
 fn inputs_and_outputs_that_do_not_go_together_are_wrong_usage() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["a.png", "b.png", "-o", "b-bright.png"], "expected a folder"),
         (&["a.png", "b.png", "-o", "notes"], "notes: expected a folder"),
         (&["photos", "-o", "notes"], "notes: expected a folder"),
@@ -21,6 +21,11 @@ fn inputs_and_outputs_that_do_not_go_together_are_wrong_usage() {
         (&["a.png", "-m", "retinex"], "no method is called 'retinex'"),
         (&["a.png", "-w", "retinex"], "retinex: no such weights"),
         (&["a.png", "-m", "gamma", "-w", "scl-lle"], "the method gamma has no weights"),
+        (&["a.png", "--samples", "4"], "scl-lle draws nothing"),
+        (&["photos", "-o", "out", "--uncertainty", "--seed", "7"], "scl-lle draws nothing"),
+        (&["a.png", "-m", "gamma", "--samples", "2", "--uncertainty"], "gamma draws nothing"),
+        // Before any file is looked for.
+        (&["missing.png", "--uncertainty"], "scl-lle draws nothing"),
     ];
     for (arguments, expected) in cases {
         let desk = inputs();
@@ -43,7 +48,7 @@ fn inputs() -> Desk {
 
 #[test]
 fn values_out_of_range_are_refused_by_name() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["--strength", "1.5"], "--strength"),
         (&["--strength=-0.1"], "--strength"),
         (&["--strength", "full"], "a number from 0 to 1, or auto"),
@@ -58,6 +63,11 @@ fn values_out_of_range_are_refused_by_name() {
         (&["--format", "heic"], "--format"),
         (&["--device", "abacus"], "auto, cpu"),
         (&["--tiles", "some"], "auto, whole"),
+        (&["--samples", "1"], "2..=64"),
+        (&["--samples", "65"], "--samples"),
+        (&["--uncertainty", "--seed=-1"], "--seed"),
+        (&["--uncertainty", "--seed", "18446744073709551616"], "--seed"),
+        (&["--seed", "1"], "--samples <N>|--uncertainty"),
         (&["--brightness", "3"], "--brightness"),
         (&["-q", "-v"], "--verbose"),
         (&["--output"], "--output"),

@@ -71,13 +71,11 @@ impl Spread {
     ///
     /// # Panics
     /// When fewer than two images were added.
-    pub fn into_map(mut self) -> Raster {
+    pub fn map(&self) -> Raster {
         assert!(self.n_images >= 2, "a spread is of two images or more");
         let divisor = (self.n_images - 1) as f32;
-        for value in &mut self.squares {
-            *value = (*value / divisor).sqrt() / Self::DEVIATION_WHITE;
-        }
-        let samples = Samples::F32(self.squares).to_depth(16);
+        let share = |square: &f32| (square / divisor).sqrt() / Self::DEVIATION_WHITE;
+        let samples = Samples::F32(self.squares.iter().map(share).collect()).to_depth(16);
         let map = Raster::new(self.width, self.height, Channels::Grey, samples);
         map.expect("one sample a pixel")
     }
@@ -95,7 +93,7 @@ mod tests {
         for image in images {
             spread.add(image, &ColorConversion::identity());
         }
-        match spread.into_map().into_samples() {
+        match spread.map().into_samples() {
             Samples::U16(values) => values,
             other => panic!("expected 16 bits, got {}", other.depth_bits()),
         }

@@ -1,10 +1,13 @@
 //! `tapetum enhance`: photographs in, bright photographs out.
 
+mod load;
+mod settings;
+
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
@@ -17,29 +20,36 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tapetum::{
-    EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Limits, MethodCard, Model, Quality,
-    Settings, Strength, Tiling, decode, methods,
+    Draws, EncodeOptions, EnhanceOptions, Enhanced, Enhancer, Error, Format, Limits, Model, Photo,
+    Quality, Settings, decode, encode,
 };
 
+use self::{
+    load::{load_enhancer, load_model},
+    settings::{settings_hash, settings_text},
+};
 use super::generate::print;
 use crate::{
     args::{EnhanceArguments, Verbosity},
     existing::{Existing, Wishes},
     failure::{Failure, Kind},
     manifest::{Facts, sha256},
-    model_store, output,
-    plan::{Job, Place, Plan, PlanOptions, plan},
-    report::{Done, FileReport, Outcome, Summary, tell},
+    output,
+    plan::{Further, Job, Place, Plan, PlanOptions, Product, plan},
+    report::{Done, FileReport, Files, Outcome, Summary, tell},
 };
 
 pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let model = load_model(arguments)?;
+    let enhancer = load_enhancer(&model, arguments)?;
     let plan = plan(PlanOptions {
         inputs: &arguments.inputs,
         output: arguments.output.as_deref(),
         format: arguments.format,
+        further: arguments.draws.further(),
     })?;
     check_pipes(&plan, arguments)?;
-    let session = Session::new(arguments, &plan)?;
+    let session = Session::new(arguments, &plan, model, enhancer)?;
     let advice = plan.folder.as_ref().map_or("", |_| ", --resume continues");
     output::finish_files_when_interrupted(advice)
         .map_err(|error| Failure::new(Kind::Environment, error.to_string()))?;
@@ -52,6 +62,13 @@ fn check_pipes(plan: &Plan, arguments: &EnhanceArguments) -> Result<(), Failure>
     if to_pipe && arguments.json {
         return Err(Failure::new(Kind::Usage, "standard output cannot hold a photograph and JSON")
             .with_hint("name an output file with -o"));
+    }
+    if to_pipe && arguments.draws.further().is_some() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "standard output holds one photograph, and no variations",
+        )
+        .with_hint("name an output file with -o"));
     }
     if to_pipe && io::stdout().is_terminal() {
         return Err(Failure::new(Kind::Usage, "a photograph is not written to a terminal")
@@ -66,23 +83,27 @@ fn check_pipes(plan: &Plan, arguments: &EnhanceArguments) -> Result<(), Failure>
 
 /// Everything that all files share.
 struct Session {
+    enhancer: Enhancer,
     /// One photograph is in the network at a time, which uses all cores; loading and saving of
     /// others go on meanwhile.
-    enhancer: Mutex<Enhancer>,
+    turn: Mutex<()>,
     settings: Settings,
-    facts: [String; 2],
+    settings_text: String,
+    weights_sha256: String,
     /// `None` for a method without weights.
     weights_name: Option<String>,
     method_name: &'static str,
+    further: Option<Further>,
     existing: Existing,
 }
 
 impl Session {
-    fn new(arguments: &EnhanceArguments, plan: &Plan) -> Result<Self, Failure> {
-        let model = load_model(arguments)?;
-        let weights = arguments.weights.as_deref().unwrap_or(Path::new(&model.name));
-        let enhancer = Enhancer::new(&model)
-            .map_err(|error| Failure::library(Kind::Usage, weights, &error))?;
+    fn new(
+        arguments: &EnhanceArguments,
+        plan: &Plan,
+        model: Model,
+        enhancer: Enhancer,
+    ) -> Result<Self, Failure> {
         let wishes = Wishes { overwrite: arguments.overwrite, resume: arguments.resume };
         let existing = Existing::open(plan.folder.as_deref(), wishes)?;
         let settings = Settings {
@@ -101,10 +122,13 @@ impl Session {
             encode: EncodeOptions { quality: arguments.quality },
         };
         Ok(Self {
-            facts: [settings_hash(arguments, model.method), model.weights.content_hash()],
+            settings_text: settings_text(arguments, model.method),
+            weights_sha256: model.weights.content_hash(),
             weights_name: model.method.default_weights.map(|_| model.name),
             method_name: model.method.name,
-            enhancer: Mutex::new(enhancer),
+            further: arguments.draws.further(),
+            enhancer,
+            turn: Mutex::new(()),
             settings,
             existing,
         })
@@ -151,7 +175,7 @@ impl Session {
         });
         match outcome {
             Ok(outcome) => {
-                FileReport { input: job.input.name(), output: Some(job.output.name()), outcome }
+                FileReport { input: job.input.name(), files: Some(Files::of(job)), outcome }
             }
             Err(failure) => FileReport::failed(job.input.name(), &failure),
         }
@@ -159,40 +183,90 @@ impl Session {
 
     fn enhance(&self, job: &Job) -> Result<Outcome, Failure> {
         let start = Instant::now();
-        let name = job.input.name();
-        let failure = |error| Failure::library(Kind::File, Path::new(&name), &error);
-        if let Place::File(output) = &job.output {
-            self.existing.check(output)?;
+        let failure = |error| failure_of(job, &error);
+        let files = job.files();
+        for (_, path) in &files {
+            self.existing.check(path)?;
         }
         let input = read(&job.input, self.settings.limits.file_bytes_max)?;
-        let facts = self.facts_of(&input);
-        if let Place::File(output) = &job.output
-            && self.existing.is_done(output, &facts)
-        {
+        let input_sha256 = sha256(&input);
+        if self.are_done(&files, &input_sha256) {
             return Ok(Outcome::Skipped);
         }
         let photo = decode(&input, &self.settings.limits).map_err(|error| failure(error.into()))?;
         drop(input);
-        let (photo, report) = {
-            // A panic in another file's network leaves this one as it was: it holds only weights.
-            let enhancer = self.enhancer.lock().unwrap_or_else(PoisonError::into_inner);
-            enhancer.enhance(photo, &self.settings.enhance).map_err(failure)?
-        };
         let format = job.format.unwrap_or_else(|| tapetum::writable(photo.format));
+        // The result comes last: where it is, all that belongs to it is.
+        if let Some(further) = job.further {
+            self.draw(job, further.draws, &photo, format, &input_sha256)?;
+        }
+        let enhanced = self.in_turn(|| self.enhancer.enhance(photo, &self.settings.enhance));
+        let (photo, report) = enhanced.map_err(failure)?;
         let enhanced =
             Enhanced::encode(&photo, report, format, &self.settings.encode).map_err(failure)?;
         let done =
             Done::new(&enhanced, self.settings.enhance.strength, start.elapsed().as_secs_f64());
         match &job.output {
             Place::Pipe => write_to_pipe(&enhanced.bytes)?,
-            Place::File(output) => self.existing.save(output, &enhanced.bytes, &facts)?,
+            Place::File(output) => {
+                let facts = self.facts(Product::Result, &input_sha256);
+                self.existing.save(output, &enhanced.bytes, &facts)?;
+            }
         }
         Ok(Outcome::Done(done))
     }
 
-    fn facts_of(&self, input: &[u8]) -> Facts {
-        let [settings_sha256, weights_sha256] = self.facts.clone();
-        Facts { input_sha256: sha256(input), settings_sha256, weights_sha256 }
+    fn are_done(&self, files: &[(Product, PathBuf)], input_sha256: &str) -> bool {
+        let is_done = |(product, path): &(Product, PathBuf)| {
+            self.existing.is_done(path, &self.facts(*product, input_sha256))
+        };
+        !files.is_empty() && files.iter().all(is_done)
+    }
+
+    /// Writes what lies beside the result, each file as soon as it is drawn.
+    fn draw(
+        &self,
+        job: &Job,
+        draws: Draws,
+        photo: &Photo,
+        format: Format,
+        input_sha256: &str,
+    ) -> Result<(), Failure> {
+        let failure = |error| failure_of(job, &error);
+        let variations = self.enhancer.variations(photo, &self.settings.enhance, draws);
+        let mut variations = variations.map_err(failure)?;
+        for (product, path) in job.files() {
+            let (photo, format) = match product {
+                Product::Result => continue,
+                Product::Variation { .. } => {
+                    let drawn = self.in_turn(|| variations.next());
+                    let drawn = drawn.expect("there are as many as files of them");
+                    (drawn.map_err(failure)?.0, format)
+                }
+                Product::Uncertainty(_) => {
+                    (self.in_turn(|| variations.uncertainty()).map_err(failure)?, Format::Png)
+                }
+            };
+            let bytes = encode(&photo, format, &self.settings.encode);
+            let bytes = bytes.map_err(|error| failure(error.into()))?;
+            self.existing.save(&path, &bytes, &self.facts(product, input_sha256))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the network is free.
+    fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
+        // A panic in another file's network leaves this one as it was: it holds only weights.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
+    fn facts(&self, product: Product, input_sha256: &str) -> Facts {
+        Facts {
+            input_sha256: input_sha256.to_owned(),
+            settings_sha256: settings_hash(&self.settings_text, product),
+            weights_sha256: self.weights_sha256.clone(),
+        }
     }
 
     fn finish(
@@ -207,7 +281,9 @@ impl Session {
             version: env!("CARGO_PKG_VERSION"),
             method: self.method_name,
             weights: self.weights_name.as_deref(),
-            weights_sha256: self.weights_name.as_ref().map(|_| self.facts[1].as_str()),
+            weights_sha256: self.weights_name.as_ref().map(|_| self.weights_sha256.as_str()),
+            n_samples: self.further.map(|further| further.draws.n_samples),
+            seed: self.further.map(|further| further.draws.seed),
             n_done: count(|outcome| matches!(outcome, Outcome::Done(_))),
             n_skipped: count(|outcome| matches!(outcome, Outcome::Skipped)),
             n_failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
@@ -229,48 +305,8 @@ impl Session {
     }
 }
 
-/// The weights that were asked for, or those of the method, or the method alone where it has none.
-fn load_model(arguments: &EnhanceArguments) -> Result<Model, Failure> {
-    let method = arguments.method.as_deref();
-    let card = match method {
-        None => methods()[0],
-        Some(name) => model_store::find_card(name)?,
-    };
-    match (card.default_weights, &arguments.weights) {
-        (Some(default), weights) => {
-            model_store::load(weights.as_deref().unwrap_or(Path::new(default)), method)
-        }
-        (None, None) => Model::default_of(card)
-            .map_err(|error| Failure::library(Kind::Usage, Path::new(card.name), &error)),
-        (None, Some(_)) => {
-            let message = format!("the method {} has no weights", card.name);
-            Err(Failure::new(Kind::Usage, message).with_hint("leave --weights out"))
-        }
-    }
-}
-
-/// Everything that decides the bytes of an output beside the input and the weights.
-fn settings_hash(arguments: &EnhanceArguments, method: &MethodCard) -> String {
-    let strength = match arguments.strength {
-        Strength::Auto => "auto".to_owned(),
-        Strength::Fixed(share) => share.to_bits().to_string(),
-    };
-    let format = arguments.format.map_or("own", tapetum::Format::name);
-    let version = env!("CARGO_PKG_VERSION");
-    let EnhanceArguments { quality, precision, fast, .. } = arguments;
-    let tiles = tiles_setting(arguments, method.tiling);
-    let method = method.name;
-    let settings =
-        format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}{tiles}");
-    sha256(settings.as_bytes())
-}
-
-/// What decides about tiles, where tiles decide about the result.
-fn tiles_setting(arguments: &EnhanceArguments, tiling: Tiling) -> String {
-    match tiling {
-        Tiling::Approximate { .. } => format!(" {:?} {}", arguments.tiles, arguments.memory),
-        Tiling::Exact { .. } | Tiling::WholeImageOnly => String::new(),
-    }
+fn failure_of(job: &Job, error: &Error) -> Failure {
+    Failure::library(Kind::File, Path::new(&job.input.name()), error)
 }
 
 fn read(place: &Place, n_bytes_max: u64) -> Result<Vec<u8>, Failure> {
@@ -307,26 +343,17 @@ mod tests {
     use super::*;
     use crate::args::{Arguments, Command};
 
-    fn hash(tiling: Tiling, more: [&str; 2]) -> String {
-        let all = ["tapetum", "enhance", "a.png"].into_iter().chain(more);
-        let Command::Enhance(arguments) = Arguments::parse_from(all).command else {
-            panic!("enhance was asked for")
-        };
-        settings_hash(&arguments, &MethodCard { tiling, ..methods()[0].clone() })
-    }
-
     #[test]
-    fn memory_and_tiles_outdate_a_result_only_where_they_change_it() {
-        for (tiling, is_changed) in [
-            (Tiling::Exact { receptive_field_px: 7 }, false),
-            (Tiling::WholeImageOnly, false),
-            (Tiling::Approximate { overlap_px: 64 }, true),
-        ] {
-            let default = hash(tiling, ["--memory", "1G"]);
-            for more in [["--memory", "2G"], ["--tiles", "whole"]] {
-                assert_eq!(hash(tiling, more) != default, is_changed, "{tiling:?} {more:?}");
-            }
-            assert_eq!(hash(tiling, ["--tiles", "auto"]), default);
+    fn standard_output_takes_no_variations() {
+        let job = Job { input: Place::Pipe, output: Place::Pipe, format: None, further: None };
+        let plan = Plan { jobs: vec![job], ..Plan::default() };
+        for more in ["--samples=4", "--uncertainty"] {
+            let parsed = Arguments::parse_from(["tapetum", "enhance", "-", more]);
+            let Command::Enhance(arguments) = parsed.command else { panic!("not enhance") };
+            let failure = check_pipes(&plan, &arguments).unwrap_err();
+            assert_eq!(failure.kind, Kind::Usage);
+            assert!(failure.message.contains("no variations"), "{}", failure.message);
+            assert!(check_pipes(&Plan::default(), &arguments).is_ok());
         }
     }
 }

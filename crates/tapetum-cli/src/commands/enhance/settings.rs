@@ -1,0 +1,98 @@
+//! What the command line decides about the bytes of the outputs, so that a resumed run knows them again.
+
+use tapetum::{Draws, MethodCard, Strength, Tiling};
+
+use crate::{args::EnhanceArguments, manifest::sha256, plan::Product};
+
+/// Everything that decides the bytes of a result beside the input and the weights.
+pub(super) fn settings_text(arguments: &EnhanceArguments, method: &MethodCard) -> String {
+    let strength = match arguments.strength {
+        Strength::Auto => "auto".to_owned(),
+        Strength::Fixed(share) => share.to_bits().to_string(),
+    };
+    let format = arguments.format.map_or("own", tapetum::Format::name);
+    let version = env!("CARGO_PKG_VERSION");
+    let EnhanceArguments { quality, precision, fast, .. } = arguments;
+    let tiles = tiles_setting(arguments, method.tiling);
+    let method = method.name;
+    format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}{tiles}")
+}
+
+/// Of the settings and what is more for one of the files. What other files there are does not count.
+pub(super) fn settings_hash(settings: &str, product: Product) -> String {
+    let text = match product {
+        Product::Result => settings.to_owned(),
+        Product::Variation { number, seed } => format!("{settings} variation {number} {seed}"),
+        Product::Uncertainty(Draws { n_samples, seed }) => {
+            format!("{settings} uncertainty {n_samples} {seed}")
+        }
+    };
+    sha256(text.as_bytes())
+}
+
+/// What decides about tiles, where tiles decide about the result.
+fn tiles_setting(arguments: &EnhanceArguments, tiling: Tiling) -> String {
+    match tiling {
+        Tiling::Approximate { .. } => format!(" {:?} {}", arguments.tiles, arguments.memory),
+        Tiling::Exact { .. } | Tiling::WholeImageOnly => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser;
+    use tapetum::methods;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn settings(tiling: Tiling, more: &[&str]) -> String {
+        let all = ["tapetum", "enhance", "a.png"].iter().chain(more);
+        let Command::Enhance(arguments) = Arguments::parse_from(all).command else {
+            panic!("enhance was asked for")
+        };
+        settings_text(&arguments, &MethodCard { tiling, ..methods()[0].clone() })
+    }
+
+    #[test]
+    fn memory_and_tiles_outdate_a_result_only_where_they_change_it() {
+        for (tiling, is_changed) in [
+            (Tiling::Exact { receptive_field_px: 7 }, false),
+            (Tiling::WholeImageOnly, false),
+            (Tiling::Approximate { overlap_px: 64 }, true),
+        ] {
+            let default = settings(tiling, &["--memory", "1G"]);
+            for more in [["--memory", "2G"], ["--tiles", "whole"]] {
+                assert_eq!(settings(tiling, &more) != default, is_changed, "{tiling:?} {more:?}");
+            }
+            assert_eq!(settings(tiling, &["--tiles", "auto"]), default);
+        }
+    }
+
+    #[test]
+    fn a_result_stays_whatever_is_drawn_beside_it() {
+        let default = settings(Tiling::WholeImageOnly, &[]);
+        for more in [&["--samples", "4"][..], &["--uncertainty", "--seed", "3"]] {
+            assert_eq!(settings(Tiling::WholeImageOnly, more), default, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn every_product_has_a_hash_of_its_own_and_a_variation_none_of_their_number() {
+        let draws = |n_samples, seed| Draws { n_samples, seed };
+        let products = [
+            Product::Result,
+            Product::Variation { number: 1, seed: 0 },
+            Product::Variation { number: 2, seed: 0 },
+            Product::Variation { number: 1, seed: 2 },
+            Product::Uncertainty(draws(8, 0)),
+            Product::Uncertainty(draws(8, 1)),
+            Product::Uncertainty(draws(9, 0)),
+        ];
+        let hashes = |settings: &str| products.map(|product| settings_hash(settings, product));
+        let all: BTreeSet<_> = [hashes("one"), hashes("other")].concat().into_iter().collect();
+        assert_eq!(all.len(), 2 * products.len());
+    }
+}
