@@ -4,6 +4,7 @@
 //! runs is decided at run time. Images are row-major with interleaved channels (NHWC).
 
 mod activation;
+mod attention;
 mod bands;
 mod batch_norm;
 mod buffer;
@@ -32,6 +33,10 @@ mod weighted_sum;
 
 pub use crate::{
     activation::{Activation, activate, activation_gradient},
+    attention::{
+        Attend, AttendGradients, WeightedChannels, attend, attend_backward, channel_statistics,
+        channel_statistics_backward,
+    },
     bands::{BandLayer, BandPlan},
     batch_norm::{BatchNorm, BatchNormGradients, batch_moments, batch_norm, batch_norm_backward},
     buffer::Buffer,

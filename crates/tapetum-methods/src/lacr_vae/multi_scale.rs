@@ -49,9 +49,9 @@ impl MultiScaleAttention {
         let branches = Tensor::cat(branches.collect(), 1);
         let features = self.fuse.forward(branches, Activation::Identity);
         let channels = self.channel_attention(&features);
-        let features = features * channels;
-        let places = self.spatial_attention(&features);
-        ops::add(image, features * places)
+        let statistics = ops::channel_statistics(features.clone(), channels.clone());
+        let places = self.spatial.forward(statistics, Activation::Sigmoid);
+        ops::attend(image, features, channels, places)
     }
 
     /// `σ(W₂ relu(W₁ mean) + W₂ relu(W₁ max))` of every channel, `[batch, channels, 1, 1]`.
@@ -63,11 +63,5 @@ impl MultiScaleAttention {
             self.excite.forward(squeezed, Activation::Identity)
         });
         ops::activate(ops::add(a, b), Activation::Sigmoid)
-    }
-
-    /// `σ` of a filter of mean and maximum over the channels, `[batch, 1, height, width]`.
-    fn spatial_attention(&self, features: &Tensor<4>) -> Tensor<4> {
-        let pools = vec![features.clone().mean_dim(1), features.clone().max_dim(1)];
-        self.spatial.forward(Tensor::cat(pools, 1), Activation::Sigmoid)
     }
 }

@@ -90,6 +90,22 @@ pub fn weighted_sum([a, b]: [Tensor<4>; 2], [a_weights, b_weights]: [Tensor<4>; 
     a * a_weights + b * b_weights
 }
 
+/// [`channel_statistics`](super::channel_statistics).
+pub fn channel_statistics(features: Tensor<4>, channels: Tensor<4>) -> Tensor<4> {
+    let weighted = features * channels;
+    Tensor::cat(vec![weighted.clone().mean_dim(1), weighted.max_dim(1)], 1)
+}
+
+/// [`attend`](super::attend).
+pub fn attend(
+    image: Tensor<4>,
+    features: Tensor<4>,
+    channels: Tensor<4>,
+    places: Tensor<4>,
+) -> Tensor<4> {
+    image + features * channels * places
+}
+
 /// [`average_pool2d`](super::average_pool2d).
 pub fn average_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
     let PoolOptions { window, stride, padding, ceil_mode } = *options;

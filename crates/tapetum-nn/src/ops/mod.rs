@@ -6,6 +6,7 @@
 
 pub mod composed;
 
+mod attention;
 mod batch_normalization;
 mod buffers;
 mod convolution;
@@ -27,6 +28,7 @@ mod weighted_sum;
 pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
 
 pub use self::{
+    attention::{attend, channel_statistics},
     batch_normalization::{BatchMoments, BatchNormOptions, batch_norm},
     convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
     curves::apply_curves,

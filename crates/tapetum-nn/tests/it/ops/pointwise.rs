@@ -117,3 +117,33 @@ fn weighted_sums_equal_the_engines_with_weights_for_all_images_or_for_each() {
         }
     }
 }
+
+#[test]
+fn attention_to_channels_and_places_equals_the_engines() {
+    let mut numbers = Numbers::new(43);
+    for shape in [[3, 5, 4, 7], [1, 32, 9, 11], [2, 40, 1, 3]] {
+        let [batch, n_channels, height, width] = shape;
+        for features in numbers.both_orders(shape) {
+            let image = numbers.tensor(shape);
+            let channels = numbers.tensor([batch, n_channels, 1, 1]);
+            let places = numbers.tensor([batch, 1, height, width]);
+            check_same(
+                &[&features, &channels],
+                2e-5,
+                &format!("statistics of {shape:?}"),
+                ops::channel_statistics(features.clone(), channels.clone()),
+                composed::channel_statistics(features.clone(), channels.clone()),
+            );
+            let [a, b] = [image.clone(), features.clone()];
+            let [c, d] = [channels.clone(), places.clone()];
+            let reference = composed::attend(a.clone(), b.clone(), c.clone(), d.clone());
+            check_same(
+                &[&image, &features, &channels, &places],
+                2e-5,
+                &format!("{shape:?}"),
+                ops::attend(a, b, c, d),
+                reference,
+            );
+        }
+    }
+}
