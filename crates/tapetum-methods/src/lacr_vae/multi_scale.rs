@@ -19,7 +19,7 @@ fn reduction(n_channels: usize) -> usize {
 /// (our reconstruction).
 #[derive(Module, Debug)]
 pub(super) struct MultiScaleAttention {
-    branches: Vec<Separable>,
+    branches: [Separable; 3],
     fuse: Convolution,
     squeeze: Convolution,
     excite: Convolution,
@@ -30,11 +30,12 @@ impl MultiScaleAttention {
     pub(super) fn build(builder: &mut Builder, name: &str, n_channels: usize) -> Self {
         let at = |part: &str| format!("{name}.{part}");
         let (c, few) = (n_channels, n_channels / reduction(n_channels));
-        let branches = DILATIONS.iter().enumerate().map(|(idx, &dilation)| {
-            Separable::build(builder, &at(&format!("branch.{idx}")), [c, c, dilation])
-        });
+        let mut branch = |idx: usize| {
+            let name = at(&format!("branch.{idx}"));
+            Separable::build(builder, &name, [c, c, DILATIONS[idx]])
+        };
         Self {
-            branches: branches.collect(),
+            branches: [branch(0), branch(1), branch(2)],
             fuse: convolution(builder, &at("fuse"), [c, DILATIONS.len() * c, 1, 1]),
             squeeze: unbiased(builder, &at("squeeze"), [few, c, 1, 1]),
             excite: unbiased(builder, &at("excite"), [c, few, 1, 1]),
@@ -45,9 +46,8 @@ impl MultiScaleAttention {
     /// # Shapes
     /// `image` and result: `[batch, channels, height, width]`.
     pub(super) fn forward(&self, image: Tensor<4>) -> Tensor<4> {
-        let branches = self.branches.iter().map(|branch| branch.forward(image.clone()));
-        let branches = Tensor::cat(branches.collect(), 1);
-        let features = self.fuse.forward(branches, Activation::Identity);
+        let branches = self.branches.each_ref().map(|branch| branch.forward(image.clone()));
+        let features = self.fuse.forward_of_three(branches, Activation::Identity);
         let channels = self.channel_attention(&features);
         let statistics = ops::channel_statistics(features.clone(), channels.clone());
         let places = self.spatial.forward(statistics, Activation::Sigmoid);

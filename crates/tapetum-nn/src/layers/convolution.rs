@@ -70,6 +70,12 @@ impl Convolution {
         let (weight, bias) = self.parameters();
         ops::conv2d_of_two(inputs, weight, bias, &self.options, activation)
     }
+
+    /// See [`ops::conv2d_of_three`].
+    pub fn forward_of_three(&self, inputs: [Tensor<4>; 3], activation: Activation) -> Tensor<4> {
+        let (weight, bias) = self.parameters();
+        ops::conv2d_of_three(inputs, weight, bias, &self.options, activation)
+    }
 }
 
 /// A convolution of every channel with its own kernel, which is square and odd.

@@ -21,56 +21,63 @@ struct Pool {
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), n_used: 0 });
 
 /// Memory that returns to the pool when nobody needs it any more.
-pub(crate) struct Buffer(Option<Memory>);
+pub(crate) struct Buffer {
+    /// At least `n_values`; taken out on drop only.
+    memory: Option<Memory>,
+    n_values: usize,
+}
 
 /// Memory for `n_values`, with unspecified values in it.
 pub(crate) fn take(n_values: usize) -> Buffer {
+    let of = |memory| Buffer { memory: Some(memory), n_values };
     if n_values < POOLED_VALUES_MIN {
-        return Buffer(Some(Memory::zeros(n_values)));
+        return of(Memory::zeros(n_values));
     }
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    pool.n_used += n_values;
-    let found = pool.free.iter().position(|memory| memory.values().len() == n_values);
-    if let Some(idx) = found {
-        return Buffer(Some(pool.free.swap_remove(idx)));
+    // The smallest that is large enough: networks ask for some sizes again, each half as large as the one before.
+    let capacities = pool.free.iter().map(|memory| memory.values().len()).enumerate();
+    let fitting = capacities.filter(|(_, capacity)| *capacity >= n_values);
+    if let Some((idx, capacity)) = fitting.min_by_key(|(_, capacity)| *capacity) {
+        pool.n_used += capacity;
+        return of(pool.free.swap_remove(idx));
     }
+    pool.n_used += n_values;
     // Sizes have changed: keep no more of the old ones than is in use.
     let n_free: usize = pool.free.iter().map(|memory| memory.values().len()).sum();
     if n_free > pool.n_used {
         pool.free.clear();
     }
     drop(pool);
-    Buffer(Some(Memory::zeros(n_values)))
+    of(Memory::zeros(n_values))
 }
 
 impl Buffer {
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        self.memory_ref_mut().values_mut()
+        let n_values = self.n_values;
+        let memory = self.memory.as_mut().expect("taken out on drop only");
+        &mut memory.values_mut()[..n_values]
+    }
+
+    fn values(&self) -> &[f32] {
+        let memory = self.memory.as_ref().expect("taken out on drop only");
+        &memory.values()[..self.n_values]
     }
 
     /// Hands the memory to the engine; it comes back when the last tensor of it is gone.
     pub(crate) fn into_bytes(self) -> Bytes {
-        let n_bytes = size_of_val(self.memory_ref().values());
+        let n_bytes = size_of_val(self.values());
         // SAFETY: all values of the buffer are initialised.
         unsafe { Bytes::from_controller(Box::new(self), n_bytes) }
-    }
-
-    fn memory_ref(&self) -> &Memory {
-        self.0.as_ref().expect("taken out on drop only")
-    }
-
-    fn memory_ref_mut(&mut self) -> &mut Memory {
-        self.0.as_mut().expect("taken out on drop only")
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let Some(memory) = self.0.take() else { return };
-        let n_values = memory.values().len();
-        if n_values >= POOLED_VALUES_MIN {
+        let Some(memory) = self.memory.take() else { return };
+        let capacity = memory.values().len();
+        if capacity >= POOLED_VALUES_MIN {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            pool.n_used -= n_values;
+            pool.n_used -= capacity;
             pool.free.push(memory);
         }
     }
@@ -96,7 +103,7 @@ impl AllocationController for Buffer {
     }
 
     fn memory(&self, _policy: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
-        let values = self.memory_ref().values();
+        let values = self.values();
         // SAFETY: floats are bytes without gaps.
         Ok(unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) })
     }

@@ -1,6 +1,6 @@
 //! Convolutions and linear layers.
 
-use burn::tensor::Tensor;
+use burn::{backend::DispatchTensor, tensor::Tensor};
 use tapetum_kernels::{
     Activation, Compute, ConvShape, OutputGradient, PaddingMode, conv2d as conv2d_kernel,
     conv2d_input_gradient, conv2d_weight_gradient,
@@ -8,7 +8,7 @@ use tapetum_kernels::{
 
 use super::{
     activate, composed,
-    operation::{Operation, Order, Values, has_kernels, run3, run4},
+    operation::{Operation, Order, Values, has_kernels, run3, run4, run5},
     precision,
 };
 
@@ -66,28 +66,55 @@ pub fn conv2d(
 /// [`conv2d`] of the channel concatenation `first ‖ second`, first channels first, which is never made.
 ///
 /// # Shapes
-/// `first`: `[batch, a, height, width]`; `second`: `[batch, b, height, width]`;
-/// `weight`: `[out, a + b, kernel height, kernel width]`; one group.
+/// `sources`: `[batch, a, height, width]` and `[batch, b, height, width]`; `weight`: `[out, a + b, kernel height,
+/// kernel width]`; one group.
 pub fn conv2d_of_two(
-    [first, second]: [Tensor<4>; 2],
+    sources: [Tensor<4>; 2],
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     options: &ConvOptions,
     activation: Activation,
 ) -> Tensor<4> {
-    if !has_kernels(&first.device(), first.dtype()) {
-        let input = Tensor::cat(vec![first, second], 1);
+    let run = |operation, [first, second]: [DispatchTensor; 2], [weight, bias]: [_; 2]| {
+        run4(operation, [first, second, weight, bias])
+    };
+    conv2d_of(sources, (weight, bias), options, activation, run)
+}
+
+/// [`conv2d_of_two`] of three.
+pub fn conv2d_of_three(
+    sources: [Tensor<4>; 3],
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: &ConvOptions,
+    activation: Activation,
+) -> Tensor<4> {
+    let run = |operation, [first, second, third]: [DispatchTensor; 3], [weight, bias]: [_; 2]| {
+        run5(operation, [first, second, third, weight, bias])
+    };
+    conv2d_of(sources, (weight, bias), options, activation, run)
+}
+
+fn conv2d_of<const N: usize>(
+    sources: [Tensor<4>; N],
+    (weight, bias): (Tensor<4>, Option<Tensor<1>>),
+    options: &ConvOptions,
+    activation: Activation,
+    run: impl Fn(Convolution, [DispatchTensor; N], [DispatchTensor; 2]) -> Tensor<4>,
+) -> Tensor<4> {
+    let (device, dtype) = (sources[0].device(), sources[0].dtype());
+    if !has_kernels(&device, dtype) {
+        let input = Tensor::cat(sources.into(), 1);
         return composed::conv2d(input, weight, bias, options, activation);
     }
-    if needs_its_input(&first, activation) {
-        let sum = conv2d_of_two([first, second], weight, bias, options, Activation::Identity);
-        return activate(sum, activation);
-    }
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &first.device().inner()));
-    let operation = Convolution { compute: precision::compute(), options: *options, activation };
-    let sources = [first.into_dispatch(), second.into_dispatch()];
-    let [first, second] = sources;
-    run4(operation, [first, second, weight.into_dispatch(), bias.into_dispatch()])
+    let is_separate = needs_its_input(&sources[0], activation);
+    let within = if is_separate { Activation::Identity } else { activation };
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &device.inner()));
+    let operation =
+        Convolution { compute: precision::compute(), options: *options, activation: within };
+    let parameters = [weight.into_dispatch(), bias.into_dispatch()];
+    let sum = run(operation, sources.map(Tensor::into_dispatch), parameters);
+    if is_separate { activate(sum, activation) } else { sum }
 }
 
 /// `input weightᵀ + bias` of every row.
@@ -109,7 +136,7 @@ fn needs_its_input(input: &Tensor<4>, activation: Activation) -> bool {
     input.device().is_autodiff() && !activation.has_gradient_from_output()
 }
 
-/// A convolution of one or two sources, whose other inputs are weight and bias.
+/// A convolution of one source or several, whose other inputs are weight and bias.
 #[derive(Debug)]
 struct Convolution {
     compute: Compute,
@@ -208,61 +235,45 @@ impl Convolution {
     }
 }
 
-impl Operation<3> for Convolution {
-    fn input_orders(&self) -> [Order; 3] {
-        [Order::ChannelsLast, Order::RowMajor, Order::RowMajor]
-    }
+/// A convolution of so many sources, which come first, then weight and bias.
+macro_rules! implement {
+    ($n_sources:literal, $n_inputs:literal, $($source:ident),*) => {
+        impl Operation<$n_inputs> for Convolution {
+            fn input_orders(&self) -> [Order; $n_inputs] {
+                let mut orders = [Order::RowMajor; $n_inputs];
+                orders[..$n_sources].fill(Order::ChannelsLast);
+                orders
+            }
 
-    fn output_shape(&self, [source, weight, _]: [&[usize]; 3]) -> Vec<usize> {
-        self.result_shape(&[source], weight)
-    }
+            fn output_shape(&self, shapes: [&[usize]; $n_inputs]) -> Vec<usize> {
+                self.result_shape(&shapes[..$n_sources], shapes[$n_sources])
+            }
 
-    fn forward(&self, inputs: &[Values; 3], output: &mut [f32]) {
-        self.run(&inputs[..1], &inputs[1], &inputs[2], output);
-    }
+            fn forward(&self, inputs: &[Values; $n_inputs], output: &mut [f32]) {
+                let (sources, parameters) = inputs.split_at($n_sources);
+                self.run(sources, &parameters[0], &parameters[1], output);
+            }
 
-    fn needs_output(&self) -> bool {
-        self.activation != Activation::Identity
-    }
+            fn needs_output(&self) -> bool {
+                self.activation != Activation::Identity
+            }
 
-    fn backward(
-        &self,
-        inputs: &[Values; 3],
-        output: Option<&[f32]>,
-        output_gradient: &[f32],
-        [source, weight, bias]: [Option<&mut [f32]>; 3],
-    ) {
-        let gradient = self.output_gradient(output, output_gradient);
-        self.run_backward(&inputs[..1], &inputs[1], &gradient, &mut [source], [weight, bias]);
-    }
+            fn backward(
+                &self,
+                inputs: &[Values; $n_inputs],
+                output: Option<&[f32]>,
+                output_gradient: &[f32],
+                [$($source,)* weight, bias]: [Option<&mut [f32]>; $n_inputs],
+            ) {
+                let gradient = self.output_gradient(output, output_gradient);
+                let (sources, parameters) = inputs.split_at($n_sources);
+                let gradients = &mut [$($source),*];
+                self.run_backward(sources, &parameters[0], &gradient, gradients, [weight, bias]);
+            }
+        }
+    };
 }
 
-impl Operation<4> for Convolution {
-    fn input_orders(&self) -> [Order; 4] {
-        [Order::ChannelsLast, Order::ChannelsLast, Order::RowMajor, Order::RowMajor]
-    }
-
-    fn output_shape(&self, [first, second, weight, _]: [&[usize]; 4]) -> Vec<usize> {
-        self.result_shape(&[first, second], weight)
-    }
-
-    fn forward(&self, inputs: &[Values; 4], output: &mut [f32]) {
-        self.run(&inputs[..2], &inputs[2], &inputs[3], output);
-    }
-
-    fn needs_output(&self) -> bool {
-        self.activation != Activation::Identity
-    }
-
-    fn backward(
-        &self,
-        inputs: &[Values; 4],
-        output: Option<&[f32]>,
-        output_gradient: &[f32],
-        [first, second, weight, bias]: [Option<&mut [f32]>; 4],
-    ) {
-        let gradient = self.output_gradient(output, output_gradient);
-        let sources = &mut [first, second];
-        self.run_backward(&inputs[..2], &inputs[2], &gradient, sources, [weight, bias]);
-    }
-}
+implement!(1, 3, source);
+implement!(2, 4, first, second);
+implement!(3, 5, first, second, third);

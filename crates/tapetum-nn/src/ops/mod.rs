@@ -30,7 +30,7 @@ pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, Sca
 pub use self::{
     attention::{attend, channel_statistics},
     batch_normalization::{BatchMoments, BatchNormOptions, batch_norm},
-    convolution::{ConvOptions, conv2d, conv2d_of_two, linear},
+    convolution::{ConvOptions, conv2d, conv2d_of_three, conv2d_of_two, linear},
     curves::apply_curves,
     depthwise::depthwise_conv2d,
     gate::gated,

@@ -111,6 +111,14 @@ pub(crate) fn run4<const E: usize>(
     Tensor::from_dispatch(<Dispatch as KernelBackend>::run4(a, b, c, d, Arc::new(operation)))
 }
 
+/// Runs an operation of five tensors.
+pub(crate) fn run5<const E: usize>(
+    operation: impl Operation<5>,
+    [a, b, c, d, e]: [DispatchTensor; 5],
+) -> Tensor<E> {
+    Tensor::from_dispatch(<Dispatch as KernelBackend>::run5(a, b, c, d, e, Arc::new(operation)))
+}
+
 /// Runs an operation of seven tensors.
 pub(crate) fn run7<const E: usize>(
     operation: impl Operation<7>,
@@ -163,6 +171,15 @@ pub(crate) trait KernelBackend: Backend {
         operation: Arc<dyn Operation<4>>,
     ) -> FloatTensor<Self>;
 
+    fn run5(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        operation: Arc<dyn Operation<5>>,
+    ) -> FloatTensor<Self>;
+
     #[allow(clippy::too_many_arguments, reason = "the macro takes no lists")]
     fn run7(
         a: FloatTensor<Self>,
@@ -208,6 +225,7 @@ implement! {
     run2: 2 (a, b);
     run3: 3 (a, b, c);
     run4: 4 (a, b, c, d);
+    run5: 5 (a, b, c, d, e);
     run7: 7 (a, b, c, d, e, f, g);
 }
 

@@ -68,6 +68,32 @@ fn two_sources_equal_their_concatenation() {
 }
 
 #[test]
+fn three_sources_equal_their_concatenation() {
+    let mut numbers = Numbers::new(23);
+    let sources = [3, 5, 2].map(|n_channels| numbers.tensor([2, n_channels, 6, 5]));
+    let [first, second, third] = &sources;
+    let (weight, bias) = (numbers.tensor([4, 10, 1, 1]), numbers.tensor([4]));
+    let options = ConvOptions::same(1);
+    for activation in [Activation::Identity, Activation::Relu, Activation::Gelu] {
+        let (weights, biases) = (weight.clone(), Some(bias.clone()));
+        let all = Tensor::cat(sources.to_vec(), 1);
+        check_same(
+            &[first, second, third, &weight, &bias],
+            2e-5,
+            &format!("{activation:?}"),
+            ops::conv2d_of_three(
+                sources.clone(),
+                weights.clone(),
+                biases.clone(),
+                &options,
+                activation,
+            ),
+            composed::conv2d(all, weights, biases, &options, activation),
+        );
+    }
+}
+
+#[test]
 fn depthwise_convolutions_and_gradients_equal_the_engines() {
     let mut numbers = Numbers::new(30);
     let cases = [
