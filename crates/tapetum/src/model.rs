@@ -7,8 +7,9 @@ use tapetum_nn::{MethodCard, Weights};
 use crate::error::Error;
 
 /// Names and files of the weights inside the program.
-const BUILT_IN: [(&str, &[u8]); 2] = [
+const BUILT_IN: [(&str, &[u8]); 3] = [
     ("scl-lle", include_bytes!("../../../models/scl-lle.safetensors")),
+    ("lacr-vae", include_bytes!("../../../models/lacr-vae.safetensors")),
     ("semi-llie", include_bytes!("../../../models/semi-llie.safetensors")),
 ];
 

@@ -119,6 +119,53 @@ fn the_smoke_recipe_of_the_mean_teacher_trains_weights_that_enhance() {
 }
 
 #[test]
+fn the_smoke_recipe_of_the_latent_trains_weights_that_draw_variations() {
+    let desk = scenes();
+    let recipe = smoke_of("lacr_vae");
+    desk.run(&arguments(&recipe, "run", &[])).exits(0).says("6 paired, 6 synthetic");
+    let journal = String::from_utf8(desk.read("run/journal.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for term in [
+        "reconstruction",
+        "visual",
+        "divergence",
+        "contrast",
+        "latent_variance",
+        "active_units",
+        "distance_positive",
+        "distance_negative",
+    ] {
+        let n_values = lines.iter().filter(|line| line["terms"][term].is_number()).count();
+        assert_eq!(n_values, 6, "{term}");
+    }
+    let enhance = [
+        "enhance",
+        "data/low/0.png",
+        "-w",
+        "run/weights.safetensors",
+        "--strength",
+        "1",
+        "--samples",
+        "2",
+    ];
+    let drawn = |folder: &str, seed: &str| {
+        let more = ["--uncertainty", "--seed", seed, "-o", folder];
+        desk.run(&[&enhance[..], &more].concat()).exits(0);
+        ["0-sample-1.png", "0-sample-2.png", "0-uncertainty.png", "0.png"]
+            .map(|name| desk.read(&format!("{folder}/{name}")))
+    };
+    fs::create_dir(desk.path("first")).unwrap();
+    fs::create_dir(desk.path("again")).unwrap();
+    fs::create_dir(desk.path("other")).unwrap();
+    let [first, again, other] =
+        [("first", "1"), ("again", "1"), ("other", "2")].map(|(folder, seed)| drawn(folder, seed));
+    assert!(first == again, "the same seed draws the same");
+    assert!(first[3] == other[3], "the result itself is of the mean");
+    assert!((0..3).all(|idx| first[idx] != other[idx]) && first[0] != first[1]);
+}
+
+#[test]
 fn a_judge_that_cannot_judge_is_refused_with_those_that_can() {
     let desk = scenes();
     let recipe = smoke_of("semi_llie");

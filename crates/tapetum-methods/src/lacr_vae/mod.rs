@@ -53,8 +53,8 @@ pub static CARD: MethodCard = MethodCard {
     n_parameters: 5_426_739,
     macs_per_pixel: Some(206_000),
     size_rule: SizeRule::Any,
-    // A region's attention is to the whole image.
+    // Tiles judge their exposure each for itself: docs/decisions/0008.
     tiling: Tiling::WholeImageOnly,
-    working_bytes_per_pixel: 4_000,
+    working_bytes_per_pixel: 1_000,
     default_weights: Some("lacr-vae"),
 };

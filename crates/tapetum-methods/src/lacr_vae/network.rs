@@ -11,7 +11,7 @@ use tapetum_nn::{
 
 use super::{
     CARD,
-    config::NetworkConfig,
+    config::{Latent, NetworkConfig},
     decoder::{Decoder, Mode},
     encoder::Encoder,
 };
@@ -140,6 +140,13 @@ impl Network for LacrVae {
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
         self.forward(low)
+    }
+
+    fn sampled(&self, seed: u64) -> Option<Box<dyn Network>> {
+        let is_uncertain = self.config.latent == Latent::Gaussian;
+        is_uncertain.then(|| -> Box<dyn Network> {
+            Box::new(SampledNetwork { network: self.clone(), seed })
+        })
     }
 
     fn n_parameters(&self) -> usize {

@@ -177,6 +177,12 @@ fn draws_differ_by_seed_and_repeat_and_scatter_around_nothing_without_variance()
     assert_eq!(drawn(&certain, 1), TensorValues::of(certain.forward(picture([32, 40]))));
 }
 
+/// A network before training.
+pub(crate) fn random() -> Weights {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    weights::write(&LacrVae::random(NetworkConfig::default(), &mut random, &Device::flex()))
+}
+
 fn network(tensors: &str, positions: Positions, device: &Device) -> LacrVae {
     let mut weights = filled_with(tensors, CHIRP_AND_GAIN);
     let name = match positions {

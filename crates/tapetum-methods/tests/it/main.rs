@@ -9,6 +9,7 @@ mod every_method;
 mod fast;
 mod lacr_vae;
 mod lacr_vae_losses;
+mod lacr_vae_training;
 mod research;
 mod scl_lle;
 mod scl_lle_helpers;

@@ -156,8 +156,8 @@ fn training(config: TrainingConfig) -> Training {
     Training::new(config, helpers, 10, 7, &Device::flex().autodiff()).unwrap()
 }
 
-/// Noise that keeps the size of what passes through. Layers beyond the fourth block are all zero.
-fn vgg_weights() -> Weights {
+/// Noise that keeps the size of what passes through.
+pub(crate) fn vgg_weights() -> Weights {
     let layers = [
         (0, 3, 64),
         (2, 64, 64),
@@ -175,7 +175,7 @@ fn vgg_weights() -> Weights {
     ];
     let mut weights = Weights::default();
     for (number, n_in, n_out) in layers {
-        let scale = if number < 24 { (6.0 / (n_in * 9) as f32).sqrt() } else { 0.0 };
+        let scale = (6.0 / (n_in * 9) as f32).sqrt();
         let noise = |idx: usize| {
             let mixed = (idx as u32 ^ (0x9e37 * (number + 1))).wrapping_mul(0x85eb_ca6b);
             let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);

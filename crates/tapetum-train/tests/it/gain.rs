@@ -28,13 +28,15 @@ pub(crate) struct Gain {
     pub(crate) seen: Vec<Vec<f32>>,
     /// The step that breaks.
     pub(crate) breaks_at: Option<usize>,
+    /// The step after which something is noticed.
+    pub(crate) warns_at: Option<usize>,
 }
 
 pub(crate) const LOW: &[Need] = &[Need { name: "low", form: Form::Images, is_required: true }];
 
 impl Gain {
     pub(crate) fn new(needs: &'static [Need]) -> Self {
-        Self { gain: 1.0, needs, seen: Vec::new(), breaks_at: None }
+        Self { gain: 1.0, needs, seen: Vec::new(), breaks_at: None, warns_at: None }
     }
 }
 
@@ -66,6 +68,11 @@ impl Recipe for Gain {
         self.seen.push(means);
         let value = |name, value: f32| TermValue { name, value: f64::from(value) };
         Ok(vec![value("mean", mean), value("gain", self.gain)])
+    }
+
+    fn warning(&self) -> Option<String> {
+        let n_done = self.seen.len();
+        (self.warns_at == Some(n_done)).then(|| format!("the gain is {n_done} steps old"))
     }
 
     fn trained(&self) -> Trained {

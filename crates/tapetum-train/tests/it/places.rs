@@ -74,14 +74,36 @@ impl Place {
                 }
             }
         };
+        self.session(recipe, plan, name, &stop, &mut watch)
+    }
+
+    /// Runs to the end; `watch` is told what happens.
+    pub(crate) fn watch(
+        &self,
+        recipe: &mut dyn Recipe,
+        plan: &Plan,
+        name: &str,
+        watch: &mut dyn FnMut(&Event),
+    ) -> Result<Outcome, TrainError> {
+        self.session(recipe, plan, name, &AtomicBool::new(false), watch)
+    }
+
+    fn session(
+        &self,
+        recipe: &mut dyn Recipe,
+        plan: &Plan,
+        name: &str,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(&Event),
+    ) -> Result<Outcome, TrainError> {
         let recipe_text = serde_json::to_string(plan).unwrap();
         let mut session = Session {
             data: self.folder.path(),
             run: &self.path(name),
             recipe: &recipe_text,
             header: &[("method".to_owned(), "gain".to_owned())],
-            stop: &stop,
-            watch: &mut watch,
+            stop,
+            watch,
         };
         run(recipe, plan, &mut session)
     }

@@ -58,6 +58,19 @@ fn data_must_be_what_the_method_learns_from() {
 }
 
 #[test]
+fn strong_views_are_of_photographs_alone_and_move_nothing() {
+    const VIEWS: &[Need] = &[Need { name: "low", form: Form::Views, is_required: true }];
+    let message = |data: &str| refused(VIEWS, data);
+    let pairs = message(r#"{ "low": { "pairs": ["."], "n": 1, "size_px": 8, "strong": {} } }"#);
+    assert!(pairs.contains("data.low.strong: expected"), "{pairs}");
+    let turned = r#"{ "low": { "images": ["low"], "n": 1, "size_px": 8, "strong": { "geometry": "flip" } } }"#;
+    let turned = message(turned);
+    assert!(turned.contains("data.low.strong.geometry: expected"), "{turned}");
+    let missing = message(r#"{ "low": { "images": ["low"], "n": 1, "size_px": 8 } }"#);
+    assert!(missing.contains("data.low: expected"), "{missing}");
+}
+
+#[test]
 fn photographs_that_do_not_fit_are_all_listed() {
     let place = Place::with_pairs();
     for idx in [2, 5] {

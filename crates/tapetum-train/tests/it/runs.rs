@@ -4,7 +4,7 @@ use std::fs;
 
 use tapetum_image::{Channels, Limits, decode};
 use tapetum_nn::recipe::{Form, Need};
-use tapetum_train::Plan;
+use tapetum_train::{Event, Plan};
 
 use crate::{
     gain::{Gain, LOW},
@@ -131,6 +131,51 @@ fn pairs_are_cut_and_turned_together_and_made_from_references() {
     for means in &gain.seen {
         assert!(means[0] < 0.6 * means[1] && means[0] > 0.05 * means[1], "{means:?}");
     }
+}
+
+#[test]
+fn views_are_of_one_square_and_only_the_strong_one_has_other_colours() {
+    const VIEWS: &[Need] = &[Need { name: "dark", form: Form::Views, is_required: true }];
+    let place = Place::with_pairs();
+    let seen = |strong: &str, run: &str| {
+        let data = format!(
+            r#"{{ "dark": {{ "images": ["low"], "n": 2, "size_px": 8,
+                "augment": {{ "geometry": "dihedral" }}, "strong": {strong} }} }}"#
+        );
+        let mut gain = Gain::new(VIEWS);
+        place.run(&mut gain, &plan(6, &data), run, None).unwrap();
+        gain.seen
+    };
+    // Without any change, both are the same square, turned in the same way.
+    for means in seen("{}", "same") {
+        assert_eq!(means[0], means[1], "{means:?}");
+    }
+    let jitter = r#"{ "jitter": { "brightness": 0.5, "probability": 1.0 } }"#;
+    let changed = seen(jitter, "changed");
+    let is_other = |means: &Vec<f32>| (means[0] - means[1]).abs() > 1e-3;
+    assert!(changed.iter().filter(|means| is_other(means)).count() >= 5, "{changed:?}");
+    let weak = |seen: &[Vec<f32>]| seen.iter().map(|means| means[0]).collect::<Vec<_>>();
+    assert_eq!(
+        weak(&changed),
+        weak(&seen("{}", "again")),
+        "the weak view is as without a strong one"
+    );
+    assert_eq!(seen(jitter, "repeated"), changed);
+}
+
+#[test]
+fn what_a_method_notices_is_told_after_its_step() {
+    let place = Place::with_pairs();
+    let mut gain = Gain { warns_at: Some(3), ..Gain::new(LOW) };
+    let mut told = Vec::new();
+    place
+        .watch(&mut gain, &plan(6, LOWS), "run", &mut |event| {
+            if let Event::Warned { n_done, message } = event {
+                told.push((*n_done, (*message).to_owned()));
+            }
+        })
+        .unwrap();
+    assert_eq!(told, [(3, "the gain is 3 steps old".to_owned())]);
 }
 
 #[test]

@@ -100,6 +100,14 @@ pub static WORKS: &[Work] = &[
         prepare: networks::semi_llie,
     },
     Work {
+        name: "lacr-vae",
+        description: "LACR-VAE's network on a picture",
+        size: (600, 400),
+        precisions: BOTH,
+        bytes_per_pixel: 1_000,
+        prepare: networks::lacr_vae,
+    },
+    Work {
         name: "load",
         description: "decoding a photograph, JPEG unless --image names another",
         size: (4000, 3000),

@@ -28,6 +28,10 @@ pub(super) fn semi_llie(setup: &Setup) -> Result<Prepared, Error> {
     enhancing(setup, "semi-llie")
 }
 
+pub(super) fn lacr_vae(setup: &Setup) -> Result<Prepared, Error> {
+    enhancing(setup, "lacr-vae")
+}
+
 /// A network through the call that the pipeline makes.
 fn enhancing(setup: &Setup, weights: &str) -> Result<Prepared, Error> {
     let (width, height) = setup.size;
