@@ -34,7 +34,6 @@ class Options:
     rcam: str = "attention"
     amsm: str = "attention"
     latent: str = "sampled"
-    norm: str = "running"
 
 
 def conv(t, name, x, n_out, kernel=3, stride=1, padding=None, dilation=1, groups=1, has_bias=True):
@@ -150,11 +149,11 @@ def encode(t, x, options):
     return x, skips
 
 
-def batch_norm(t, name, x, norm):
+def batch_norm(t, name, x):
     n = x.shape[1]
     scale, shift = t.take(f"{name}.weight", n), t.take(f"{name}.bias", n)
     mean, variance = t.take(f"{name}.running_mean", n), t.take(f"{name}.running_var", n)
-    return F.batch_norm(x, mean, variance, scale, shift, norm == "batch", 0.0, NORM_EPSILON)
+    return F.batch_norm(x, mean, variance, scale, shift, False, 0.0, NORM_EPSILON)
 
 
 def decode(t, z, skips, options):
@@ -167,7 +166,7 @@ def decode(t, z, skips, options):
             return conv(t, "dec.out", x, 3)
         skip, up = skips[2 - j], f"dec.up.{j}"
         x = conv(t, f"{up}.conv", resized(x, skip.shape[2:], "bilinear"), skip.shape[1])
-        x = torch.cat([F.relu(batch_norm(t, f"{up}.norm", x, options.norm)), skip], 1)
+        x = torch.cat([F.relu(batch_norm(t, f"{up}.norm", x)), skip], 1)
         n = x.shape[1]
 
 
@@ -182,23 +181,15 @@ def padded(image):
     return image
 
 
-def network(t, image, options, draw=None):
+def network(t, image, options):
     """The result, the mean of the latent, and the logarithm of its variance if it has one."""
     x, skips = encode(t, padded(image), options)
-    z = mu = conv(t, "mu", x, STAGES[-1][0])
+    mu = conv(t, "mu", x, STAGES[-1][0])
     log_variance = None
     if options.latent == "sampled":
         log_variance = conv(t, "logvar", x, STAGES[-1][0]).clamp(-LOG_VARIANCE_MAX, LOG_VARIANCE_MAX)
-    if draw is not None:
-        z = mu + (log_variance / 2).exp() * draw(mu.shape)
-    result = decode(t, z, skips, options)
+    result = decode(t, mu, skips, options)
     return result[:, :, : image.shape[2], : image.shape[3]], mu, log_variance
-
-
-def draw(shape):
-    """What stands for a normal distribution."""
-    wave = np.sin(np.arange(np.prod(shape)) * 0.7 + 0.3)
-    return torch.from_numpy(1.5 * wave).reshape(shape)
 
 
 def tensors():
@@ -230,34 +221,30 @@ def default_results():
     return {"result": result, "mu": mu, "logvar": log_variance, "gradient": image.grad}
 
 
-# What else is written: size of the picture, options, and what is drawn.
+# What else is written: size of the picture, and options.
 CASES = {
-    "interpolated": ((40, 56), Options(positions="interpolated"), None),
-    "padded": ((45, 52), Options(), None),
-    "padded_interpolated": ((45, 52), Options(positions="interpolated"), None),
+    "interpolated": ((40, 56), Options(positions="interpolated")),
+    "padded": ((45, 52), Options()),
+    "padded_interpolated": ((45, 52), Options(positions="interpolated")),
     # Reflected more than once.
-    "small": ((9, 20), Options(), None),
-    "drawn": ((40, 56), Options(), draw),
-    "batch_norm": ((40, 56), Options(norm="batch"), None),
-    "calibrate": ((40, 56), Options(calibrate=True), None),
-    "plain_rcam": ((40, 56), Options(rcam="convolution"), None),
-    "plain_amsm": ((40, 56), Options(amsm="convolution"), None),
-    "deterministic": ((40, 56), Options(latent="deterministic"), None),
+    "small": ((9, 20), Options()),
+    "calibrate": ((40, 56), Options(calibrate=True)),
+    "plain_rcam": ((40, 56), Options(rcam="convolution")),
+    "plain_amsm": ((40, 56), Options(amsm="convolution")),
+    "deterministic": ((40, 56), Options(latent="deterministic")),
 }
 
 
 def main():
     results = default_results()
-    for name, (size, options, drawn) in CASES.items():
+    for name, (size, options) in CASES.items():
         t = tensors()
-        results[name] = network(t, picture(*size), options, drawn)[0]
+        results[name] = network(t, picture(*size), options)[0]
         if name in ("calibrate", "plain_rcam", "plain_amsm", "deterministic"):
             write_tensors(f"lacr_vae_{name}", t)
             print(name, {key: value for key, value in t.saturation.items() if key.endswith("gate")})
     for name, value in results.items():
         tell(name, value)
-    apart = (results["drawn"] - results["result"]).std().item()
-    print("what the draw changes", apart)
     save_file({key: sampled(value) for key, value in results.items()}, DATA / "lacr_vae.safetensors")
 
 

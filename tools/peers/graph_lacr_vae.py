@@ -19,7 +19,8 @@ class NamedGraph(Graph):
 
     def __init__(self, shape: tuple[int, ...], weights: dict[str, np.ndarray]):
         super().__init__(shape)
-        self.named = weights
+        # The file may hold 16-bit floats.
+        self.named = {name: value.astype(np.float32) for name, value in weights.items()}
 
     def take(self, name: str) -> str:
         return self.weight(self.named[name])
