@@ -1,4 +1,4 @@
-"""LACR-VAE's network as an ONNX graph, for ONNX Runtime and OpenVINO: fixed positions, the mean of the
+"""LACR-VAE's network as an ONNX graph, for ONNX Runtime and OpenVINO: interpolated positions, the mean of the
 latent, nothing optional, the result not clamped. Height and width are multiples of 8 from 32 on, so nothing
 is padded."""
 
@@ -19,8 +19,7 @@ class NamedGraph(Graph):
 
     def __init__(self, shape: tuple[int, ...], weights: dict[str, np.ndarray]):
         super().__init__(shape)
-        # The file may hold 16-bit floats.
-        self.named = {name: value.astype(np.float32) for name, value in weights.items()}
+        self.named = weights
 
     def take(self, name: str) -> str:
         return self.weight(self.named[name])
@@ -55,9 +54,9 @@ class NamedGraph(Graph):
         """[1, 64, rows, columns] to [1, places, 64]."""
         return self.add("Transpose", self.add("Reshape", source, self.whole(1, TOKEN, -1)), perm=[0, 2, 1])
 
-    def grid(self, source: str, side: int) -> str:
+    def grid(self, source: str, grid: tuple[int, int]) -> str:
         turned = self.add("Transpose", source, perm=[0, 2, 1])
-        return self.add("Reshape", turned, self.whole(1, TOKEN, side, side))
+        return self.add("Reshape", turned, self.whole(1, TOKEN, *grid))
 
     def nearest(self, source: str, height: int, width: int, n_channels: int) -> str:
         # At some sizes, 56 to 256 among them, a peer's rounding takes a neighbour; at 600x400 none does.
@@ -94,22 +93,36 @@ def rcam(graph: NamedGraph, stage: int, value: str, size: tuple[int, int]) -> st
 
 
 def global_relations(graph: NamedGraph, name: str, half: str, size: tuple[int, int], n_heads: int) -> str:
-    table = graph.named[f"{name}.position"]
-    side = round(len(table) ** 0.5)
+    reduce = graph.named.get(f"{name}.reduce.weight")
+    reduction = 1 if reduce is None else reduce.shape[-1]
+    grid = tuple(max(-(-side // PATCH), reduction) for side in size)
     n_channels = graph.named[f"{name}.embed.weight"].shape[1]
-    square = graph.nearest(half, PATCH * side, PATCH * side, n_channels)
-    tokens = graph.tokens(graph.patches(f"{name}.embed", square))
+    seen = graph.nearest(half, *(PATCH * side for side in grid), n_channels)
+    tokens = graph.tokens(graph.patches(f"{name}.embed", seen))
     tokens = graph.norm(f"{name}.embed_norm", tokens, PATCH_EPSILON)
-    tokens = graph.add("Add", tokens, graph.weight(table[None]))
+    tokens = graph.add("Add", tokens, graph.weight(positions(graph.named[f"{name}.position"], grid)))
     source = graph.norm(f"{name}.norm1", tokens, BLOCK_EPSILON)
-    tokens = graph.add("Add", tokens, attention(graph, name, source, side, n_heads))
+    tokens = graph.add("Add", tokens, attention(graph, name, source, grid, n_heads))
     source = graph.norm(f"{name}.norm2", tokens, BLOCK_EPSILON)
     hidden = graph.add("Gelu", graph.linear(f"{name}.fc1", source), approximate="tanh")
     tokens = graph.add("Add", tokens, graph.linear(f"{name}.fc2", hidden))
-    return graph.layer(f"{name}.restore", graph.nearest(graph.grid(tokens, side), *size, TOKEN))
+    return graph.layer(f"{name}.restore", graph.nearest(graph.grid(tokens, grid), *size, TOKEN))
 
 
-def attention(graph: NamedGraph, name: str, source: str, side: int, n_heads: int) -> str:
+def positions(table: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """The table, resized bilinearly with half pixels as corners, [1, tokens, channels]."""
+    side = round(len(table) ** 0.5)
+    image = table.reshape(side, side, TOKEN)
+    for axis, target in enumerate(grid):
+        place = np.clip((np.arange(target) + 0.5) * side / target - 0.5, 0, side - 1)
+        low = np.minimum(np.floor(place).astype(int), side - 1)
+        high = np.minimum(low + 1, side - 1)
+        share = (place - low).astype(np.float32).reshape(-1, *(1,) * (2 - axis))
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+    return np.ascontiguousarray(image.reshape(1, -1, TOKEN), dtype=np.float32)
+
+
+def attention(graph: NamedGraph, name: str, source: str, grid: tuple[int, int], n_heads: int) -> str:
     def heads(value: str, *perm: int) -> str:
         value = graph.add("Reshape", value, graph.whole(1, -1, n_heads, TOKEN // n_heads))
         return graph.add("Transpose", value, perm=perm)
@@ -117,7 +130,7 @@ def attention(graph: NamedGraph, name: str, source: str, side: int, n_heads: int
     # The queries are small beside the scores, so they are what is scaled.
     query = graph.linear(f"{name}.q", source, (TOKEN / n_heads) ** -0.5)
     if f"{name}.reduce.weight" in graph.named:
-        reduced = graph.patches(f"{name}.reduce", graph.grid(source, side))
+        reduced = graph.patches(f"{name}.reduce", graph.grid(source, grid))
         source = graph.norm(f"{name}.reduce_norm", graph.tokens(reduced), PATCH_EPSILON)
     both = graph.linear(f"{name}.kv", source)
     key, value = graph.add_many("Split", 2, both, axis=2, num_outputs=2)

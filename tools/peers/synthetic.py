@@ -31,8 +31,12 @@ def mixed(idx: np.ndarray, salt: int) -> np.ndarray:
     return bits ^ bits >> np.uint32(15)
 
 
+# How a safetensors file names them, and NumPy.
+DTYPES = {"F32": "<f4", "F16": "<f2"}
+
+
 def weights(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file of 32-bit floats. Denormals become 0: on them, a program that
+    """The tensors of a safetensors file of 32-bit or 16-bit floats, as 32-bit ones. Denormals become 0: on them, a program that
     does not flush them is slower by orders of magnitude and no better."""
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
@@ -41,10 +45,11 @@ def weights(path: Path) -> dict[str, np.ndarray]:
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        if entry["dtype"] != "F32":
-            raise ValueError(f"{path}: expected {name} in F32, got {entry['dtype']}")
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"{path}: expected {name} in {' or '.join(DTYPES)}, got {entry['dtype']}")
         first, end = (start + offset for offset in entry["data_offsets"])
-        tensor = np.frombuffer(data[first:end], dtype="<f4").reshape(entry["shape"]).copy()
+        tensor = np.frombuffer(data[first:end], dtype=DTYPES[entry["dtype"]]).astype(np.float32)
+        tensor = tensor.reshape(entry["shape"])
         tensor[np.abs(tensor) < np.finfo(np.float32).tiny] = 0
         tensors[name] = tensor
     return tensors
