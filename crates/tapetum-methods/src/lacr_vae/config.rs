@@ -60,7 +60,7 @@ pub enum Latent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
-    /// Not at all: features are resized to the grid ([LRCR]).
+    /// Not at all: features are resized to the grid (LRCR-Net).
     #[default]
     Fixed,
     /// A region has 4x4 pixels of its stage, and the table of positions is resized to the grid.

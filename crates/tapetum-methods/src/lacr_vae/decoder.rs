@@ -1,4 +1,4 @@
-//! The decoder: from a latent and what the encoder saw on the way, back to an image ([LRCR], as in the
+//! The decoder: from a latent and what the encoder saw on the way, back to an image (LRCR-Net, as in the
 //! framework figure).
 
 use tapetum_nn::{

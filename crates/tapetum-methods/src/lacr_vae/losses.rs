@@ -38,7 +38,7 @@ pub fn absolute(enhanced: Tensor<4>, reference: Tensor<4>) -> Tensor<1> {
 
 /// `L_vis = 1 - MS-SSIM(Ŷ, Y)` ([Wang 2003] Eq. 7), of every channel of every image and then the mean: five
 /// scales, or as many as have room for the window of 11x11, whose weights are divided by their sum then.
-/// Windows lie inside the image. [LRCR] has it without a gradient.
+/// Windows lie inside the image. LRCR-Net has it without a gradient.
 ///
 /// # Shapes
 /// Both `[batch, channels, height, width]`.
@@ -114,7 +114,7 @@ fn window_means(side: usize, device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, [1, n_windows, side]), device)
 }
 
-/// `L_tex = mean (φ(Ŷ) - φ(Y))²`, `φ` the features of VGG-16 behind its last pooling ([LRCR]). Only `enhanced`
+/// `L_tex = mean (φ(Ŷ) - φ(Y))²`, `φ` the features of VGG-16 behind its last pooling (LRCR-Net). Only `enhanced`
 /// gets a gradient.
 ///
 /// # Shapes

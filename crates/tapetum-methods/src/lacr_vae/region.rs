@@ -20,8 +20,8 @@ const N_HIDDEN: usize = 256;
 const REGION_PX: usize = 4;
 /// `ε` of the norms after a convolution, and of those of the transformer.
 const EPSILONS: [f32; 2] = [1e-5, 1e-6];
-/// Scores of queries and keys that are in memory at once.
-const N_SCORES_MAX: usize = 1 << 24;
+/// Scores of queries and keys that are computed at once: few enough to stay in the cache.
+const N_SCORES_MAX: usize = 1 << 20;
 
 /// How the transformer of a stage sees the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct Grid {
     pub(super) positions: Positions,
 }
 
-/// The module of a stage ([LRCR] `RCRB`; the reading as RCAM is our reconstruction).
+/// The module of a stage (LRCR-Net `RCRB`; the reading as RCAM is our reconstruction).
 #[derive(Module, Debug)]
 pub(super) struct RegionAttention {
     embed: Convolution,
