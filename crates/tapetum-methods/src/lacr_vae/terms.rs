@@ -19,6 +19,10 @@ use super::{
 /// A channel of the latent whose mean varies by more than this from image to image and from place to place is
 /// active ([Burda 2016] §2).
 const ACTIVE_VARIANCE: f32 = 0.01;
+/// The window of the visual term.
+const VISUAL_SIDE_MIN: usize = 11;
+/// What five poolings leave a pixel of.
+const TEXTURE_SIDE_MIN: usize = 32;
 
 /// The network, and what decides a step.
 pub(super) struct Step<'a> {
@@ -39,6 +43,7 @@ impl Step<'_> {
     ) -> Result<(Vec<Term>, Vec<TermValue>), RecipeError> {
         let config = self.config;
         let (low, reference) = pairs(batch)?;
+        check_batch(config, low.dims())?;
         let passed = self.network.forward_training(low, self.random);
         let term = |name, weight, loss| Term { name, weight, loss };
         let compare = match config.reconstruction {
@@ -148,6 +153,27 @@ fn pairs(mut batch: Batch) -> Result<(Tensor<4>, Tensor<4>), RecipeError> {
         return Err(RecipeError::Data(detail));
     }
     Ok((Tensor::cat(low, 0), Tensor::cat(reference, 0)))
+}
+
+/// Whether photographs are large enough, and enough of them, for every term with a weight.
+fn check_batch(
+    config: &TrainingConfig,
+    [n_batch, _, height, width]: [usize; 4],
+) -> Result<(), RecipeError> {
+    let side = height.min(width);
+    let is_compared = config.weight_contrast != 0.0 && config.anchor == Anchor::Latent;
+    let needs = [
+        ("visual", config.weight_visual != 0.0, side, VISUAL_SIDE_MIN, "pixels a side"),
+        ("texture", config.weight_texture != 0.0, side, TEXTURE_SIDE_MIN, "pixels a side"),
+        ("contrast with anchor = \"latent\"", is_compared, n_batch, 2, "photographs a batch"),
+    ];
+    for (term, is_there, found, expected, unit) in needs {
+        if is_there && found < expected {
+            let detail = format!("{term}: expected at least {expected} {unit}, found {found}");
+            return Err(RecipeError::Data(detail));
+        }
+    }
+    Ok(())
 }
 
 /// How many channels of the latent say something about the image.

@@ -166,6 +166,21 @@ fn pairs_of_both_parts_are_one_batch_and_of_one_size() {
 }
 
 #[test]
+fn batches_too_small_for_a_term_are_an_error() {
+    let error = |config: TrainingConfig, shape: [usize; 4]| {
+        let parts = [("paired".to_owned(), pair(shape))].into_iter().collect();
+        training(config).step(vec![Batch { parts }]).unwrap_err().to_string()
+    };
+    let small = error(alone(TrainingConfig::paper(), WEIGHTS[1].1), [1, 3, 10, 40]);
+    assert_eq!(small, "visual: expected at least 11 pixels a side, found 10");
+    let small = error(alone(TrainingConfig::paper(), WEIGHTS[2].1), [1, 3, 40, 24]);
+    assert_eq!(small, "texture: expected at least 32 pixels a side, found 24");
+    let cheap = TrainingConfig { anchor: Anchor::Latent, ..TrainingConfig::paper() };
+    let alone = error(alone(cheap, WEIGHTS[4].1), [1, 3, 32, 32]);
+    assert!(alone.ends_with("expected at least 2 photographs a batch, found 1"), "{alone}");
+}
+
+#[test]
 fn what_cannot_be_trained_is_an_error() {
     let start = |config| Training::new(config, Helpers::default(), 1, 1, &Device::flex()).err();
     let error = start(TrainingConfig::paper());
