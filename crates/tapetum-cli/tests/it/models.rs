@@ -24,7 +24,7 @@ pub(crate) fn other_weights(desk: &Desk, name: &str) {
 }
 
 /// Weights inside the program, which are listed first.
-const N_BUILT_IN: usize = 2;
+const N_BUILT_IN: usize = 3;
 
 fn content_of(desk: &Desk, name: &str) -> String {
     let shown = desk.run(&["models", "show", name, "--json"]).exits(0).json();
