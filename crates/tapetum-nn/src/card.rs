@@ -24,6 +24,9 @@ pub struct MethodCard {
     pub working_bytes_per_pixel: u64,
     /// Name of the weights used when the user names none; `None` for a method without weights.
     pub default_weights: Option<&'static str>,
+    /// Names of the weights that make a photograph so many times larger on each side; empty for a method that
+    /// keeps its size.
+    pub weights_by_scale: &'static [(u32, &'static str)],
 }
 
 /// Which image sizes a network takes; the pipeline pads to it and crops back.

@@ -15,11 +15,17 @@ pub trait Network: Send + Sync {
     /// The facts about the method that the pipeline plans with.
     fn card(&self) -> &'static MethodCard;
 
-    /// Maps a dark image to a bright one.
+    /// How many times larger a result is on each side.
+    fn scale(&self) -> u32 {
+        1
+    }
+
+    /// Maps a dark image to a bright one, [`Network::scale`] times as large on each side.
     ///
     /// # Shapes
-    /// `low` and the result: `[batch, 3, height, width]`, sRGB-encoded, 0..1. Any height and width
-    /// from 1 that the card's size rule allows. A result may reach beyond, and is cut where it is written.
+    /// `low`: `[batch, 3, height, width]`; result: `[batch, 3, scale height, scale width]`; sRGB-encoded,
+    /// 0..1. Any height and width from 1 that the card's size rule allows. A result may reach beyond, and is
+    /// cut where it is written.
     fn enhance(&self, low: Tensor<4>) -> Tensor<4>;
 
     /// [`Network::enhance`] for one image. A network that has a faster way on the CPU than through

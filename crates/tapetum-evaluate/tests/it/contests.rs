@@ -26,6 +26,7 @@ static CARD: MethodCard = MethodCard {
     tiling: Tiling::Exact { receptive_field_px: 0 },
     working_bytes_per_pixel: 24,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// Multiplies by a factor, and counts how often.

@@ -30,6 +30,7 @@ pub static CARD: MethodCard = MethodCard {
     // The image before and after and its finished rows, as floats; its colours in CIELAB.
     working_bytes_per_pixel: 80,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// How many times the mean of its histogram a level may count.

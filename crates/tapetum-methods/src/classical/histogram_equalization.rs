@@ -25,6 +25,7 @@ pub static CARD: MethodCard = MethodCard {
     // The image before and after and its finished rows, as floats; luma before and after.
     working_bytes_per_pixel: 70,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// Equalises luma.

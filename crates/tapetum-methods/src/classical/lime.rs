@@ -26,6 +26,7 @@ pub static CARD: MethodCard = MethodCard {
     // them of 64 bits, and a third more on the halved grids.
     working_bytes_per_pixel: 130,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// Balance between the first estimate and smoothness, `α`; the paper's choice.

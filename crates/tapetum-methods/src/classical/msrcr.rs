@@ -26,6 +26,7 @@ pub static CARD: MethodCard = MethodCard {
     // in between, and its retinex.
     working_bytes_per_pixel: 80,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// Standard deviations of the surrounds in pixels, which count alike.

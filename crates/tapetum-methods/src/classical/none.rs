@@ -16,6 +16,7 @@ pub static CARD: MethodCard = MethodCard {
     // The tile before and after, as floats, and its finished rows.
     working_bytes_per_pixel: 60,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// The image itself.

@@ -60,4 +60,5 @@ pub static CARD: MethodCard = MethodCard {
     tiling: Tiling::WholeImageOnly,
     working_bytes_per_pixel: 1_000,
     default_weights: Some("lacr-vae"),
+    weights_by_scale: &[],
 };

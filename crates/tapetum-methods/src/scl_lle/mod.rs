@@ -64,4 +64,5 @@ pub static CARD: MethodCard = MethodCard {
     // Images of the tile before, after and in between, as floats; the fused network adds next to nothing.
     working_bytes_per_pixel: 200,
     default_weights: Some("scl-lle"),
+    weights_by_scale: &[],
 };

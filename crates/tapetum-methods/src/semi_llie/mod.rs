@@ -60,4 +60,5 @@ pub static CARD: MethodCard = MethodCard {
     tiling: Tiling::Approximate { overlap_px: 32 },
     working_bytes_per_pixel: 4_000,
     default_weights: Some("semi-llie"),
+    weights_by_scale: &[],
 };

@@ -79,6 +79,7 @@ mod tests {
         tiling: Tiling::Exact { receptive_field_px: 0 },
         working_bytes_per_pixel: 0,
         default_weights: Some("rounding"),
+        weights_by_scale: &[],
     };
 
     /// Differs by this in `bf16`.

@@ -22,6 +22,7 @@ pub(crate) static CARD: MethodCard = MethodCard {
     tiling: Tiling::Exact { receptive_field_px: 2 },
     working_bytes_per_pixel: 1000,
     default_weights: Some("blur"),
+    weights_by_scale: &[],
 };
 
 /// Cannot be cut into tiles.

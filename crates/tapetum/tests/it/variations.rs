@@ -22,6 +22,7 @@ static CARD: MethodCard = MethodCard {
     tiling: Tiling::WholeImageOnly,
     working_bytes_per_pixel: 100,
     default_weights: None,
+    weights_by_scale: &[],
 };
 
 /// Three times as bright; a draw adds noise that grows from the first row to the last.
