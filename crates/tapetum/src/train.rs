@@ -19,7 +19,7 @@ use tapetum_methods::{
 use tapetum_metrics::{Picture, Views};
 use tapetum_nn::{
     Weights, WeightsError,
-    backbones::{Vgg16, Vgg16Pooling},
+    backbones::{Vgg, VggDepth, VggPooling},
     prelude::Device,
     recipe::Recipe,
 };
@@ -350,8 +350,10 @@ impl RecipeFile {
 }
 
 impl HelperFiles {
-    fn vgg16(&self, root: &Path) -> Result<Option<Vgg16>, RecipeFileError> {
-        let read = |weights: &Weights| Vgg16::read(weights, Vgg16Pooling::Max, &Device::flex());
+    fn vgg16(&self, root: &Path) -> Result<Option<Vgg>, RecipeFileError> {
+        let read = |weights: &Weights| {
+            Vgg::read(weights, VggDepth::Sixteen, VggPooling::Max, &Device::flex())
+        };
         self.vgg16.as_ref().map(|file| read_helper(&root.join(file), read)).transpose()
     }
 

@@ -1,6 +1,6 @@
 //! What trains along with the network and is trained elsewhere.
 
-use tapetum_nn::backbones::Vgg16;
+use tapetum_nn::backbones::Vgg;
 
 use super::{config::TrainingConfig, training::StartError};
 
@@ -8,7 +8,7 @@ use super::{config::TrainingConfig, training::StartError};
 #[derive(Default)]
 pub struct Helpers {
     /// For the texture term, on images of at least 32 pixels a side.
-    pub vgg: Option<Vgg16>,
+    pub vgg: Option<Vgg>,
 }
 
 impl Helpers {

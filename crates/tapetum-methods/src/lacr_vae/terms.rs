@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use tapetum_nn::{
-    backbones::Vgg16Stage,
+    backbones::VggStage,
     ops::PoolOptions,
     prelude::*,
     recipe::{Batch, RecipeError, TermValue},
@@ -89,7 +89,7 @@ impl Step<'_> {
     fn texture(&self, enhanced: &Tensor<4>, reference: &Tensor<4>) -> Option<Tensor<1>> {
         let vgg = self.helpers.vgg.as_ref().filter(|_| self.config.weight_texture != 0.0)?;
         let features = |image| {
-            let stages = [Vgg16Stage::Relu5_3];
+            let stages = [VggStage::Relu5_3];
             let features = self.config.vgg_input.features(vgg, image, &stages).swap_remove(0);
             ops::max_pool2d(features, &PoolOptions::tiles([2, 2]))
         };

@@ -1,6 +1,6 @@
 //! The networks trained elsewhere that three of the terms look through.
 
-use tapetum_nn::backbones::Vgg16;
+use tapetum_nn::backbones::Vgg;
 
 use super::{config::TrainingConfig, training::StartError};
 use crate::segmentation::Segmenter;
@@ -9,7 +9,7 @@ use crate::segmentation::Segmenter;
 #[derive(Default)]
 pub struct Helpers {
     /// For style contrast and feature preservation, on images of at least 8 pixels a side.
-    pub vgg: Option<Vgg16>,
+    pub vgg: Option<Vgg>,
     /// For the segmentation term. Its first classes are those of the labels; it may have more.
     pub segmenter: Option<Box<dyn Segmenter>>,
 }

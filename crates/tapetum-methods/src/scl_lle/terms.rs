@@ -2,7 +2,7 @@
 
 use burn::tensor::Int;
 use tapetum_nn::{
-    backbones::{Vgg16, Vgg16Stage},
+    backbones::{Vgg, VggStage},
     prelude::{Tensor, ops},
     recipe::{Batch, RecipeError},
     training::Term,
@@ -16,9 +16,9 @@ use super::{
 };
 
 /// Whose Gram matrices style contrast compares (`Myloss.py`).
-const STYLE_STAGES: [Vgg16Stage; 2] = [Vgg16Stage::Relu1_2, Vgg16Stage::Relu2_2];
+const STYLE_STAGES: [VggStage; 2] = [VggStage::Relu1_2, VggStage::Relu2_2];
 /// What feature preservation keeps (`Myloss.py`).
-const CONTENT_STAGE: Vgg16Stage = Vgg16Stage::Relu4_3;
+const CONTENT_STAGE: VggStage = VggStage::Relu4_3;
 
 /// What a step looks at. Labelled photographs take part in every term; they stand first in `low`.
 pub(super) struct Views {
@@ -102,7 +102,7 @@ struct Others {
 
 fn feature_terms(
     config: &TrainingConfig,
-    vgg: &Vgg16,
+    vgg: &Vgg,
     enhanced: Tensor<4>,
     others: Others,
 ) -> Vec<Term> {
@@ -112,7 +112,7 @@ fn feature_terms(
     stages.extend(has_content.then_some(CONTENT_STAGE));
 
     let mut enhanced = config.vgg_input.features(vgg, enhanced, &stages);
-    let fixed = |image: Tensor<4>, stages: &[Vgg16Stage]| -> Vec<Tensor<4>> {
+    let fixed = |image: Tensor<4>, stages: &[VggStage]| -> Vec<Tensor<4>> {
         let features = config.vgg_input.features(vgg, image.inner(), stages);
         features.into_iter().map(Tensor::autodiff).collect()
     };

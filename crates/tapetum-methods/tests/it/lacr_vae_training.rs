@@ -8,7 +8,7 @@ use tapetum_methods::lacr_vae::{
     },
 };
 use tapetum_nn::{
-    backbones::{Vgg16, Vgg16Pooling},
+    backbones::{Vgg, VggDepth, VggPooling},
     prelude::*,
     recipe::{Batch, Part, Recipe, RecipeError, TermValue, Trained},
     training::OptimizerConfig,
@@ -261,7 +261,8 @@ fn taught(config: TrainingConfig, name: &str) -> Taught {
 }
 
 fn training(config: TrainingConfig) -> Training {
-    let vgg = Vgg16::read(&vgg_weights(), Vgg16Pooling::Max, &Device::flex()).unwrap();
+    let vgg =
+        Vgg::read(&vgg_weights(), VggDepth::Sixteen, VggPooling::Max, &Device::flex()).unwrap();
     let helpers = Helpers { vgg: Some(vgg) };
     Training::new(config, helpers, N_STEPS, 7, &Device::flex().autodiff()).unwrap()
 }

@@ -6,7 +6,7 @@ use tapetum_methods::scl_lle::{
 };
 use tapetum_nn::{
     Weights,
-    backbones::{Vgg16, Vgg16Pooling, VggInput},
+    backbones::{Vgg, VggDepth, VggInput, VggPooling},
     prelude::*,
     recipe::{Part, Recipe, TermValue},
     training::OptimizerConfig,
@@ -151,7 +151,8 @@ fn value_of(terms: &[TermValue], name: &str) -> f64 {
 }
 
 fn training(config: TrainingConfig) -> Training {
-    let vgg = Vgg16::read(&vgg_weights(), Vgg16Pooling::Max, &Device::flex()).unwrap();
+    let vgg =
+        Vgg::read(&vgg_weights(), VggDepth::Sixteen, VggPooling::Max, &Device::flex()).unwrap();
     let helpers = Helpers { vgg: Some(vgg), segmenter: Some(Box::new(five_classes())) };
     Training::new(config, helpers, 10, 7, &Device::flex().autodiff()).unwrap()
 }

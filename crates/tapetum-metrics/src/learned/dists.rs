@@ -2,7 +2,7 @@
 
 use tapetum_nn::{
     Weights,
-    backbones::{InputScale, Vgg16, Vgg16Pooling, Vgg16Stage},
+    backbones::{InputScale, Vgg, VggDepth, VggPooling, VggStage},
     prelude::{Device, Tensor},
     weights::WeightReader,
 };
@@ -24,7 +24,7 @@ const STABILIZER: f64 = 1e-6;
 /// authors' package `DISTS_pytorch` 0.1, without its optional reduction to 256 pixels.
 #[derive(Debug)]
 pub struct Dists {
-    trunk: Vgg16,
+    trunk: Vgg,
     /// `α` and `β`, all of them together 1.
     shares: [Vec<f64>; 2],
     device: Device,
@@ -36,7 +36,8 @@ impl Dists {
     /// # Errors
     /// [`MetricError::Parameters`] names the tensors that are missing, unknown or of another shape.
     pub fn read(trunk: &Weights, shares: &Weights, device: &Device) -> Result<Self, MetricError> {
-        let trunk = Vgg16::read(trunk, Vgg16Pooling::L2, device).map_err(unfit(METRIC))?;
+        let trunk =
+            Vgg::read(trunk, VggDepth::Sixteen, VggPooling::L2, device).map_err(unfit(METRIC))?;
         let mut reader = WeightReader::new(shares);
         let shape = [1, N_CHANNELS.iter().sum(), 1, 1];
         let shares = ["alpha", "beta"].map(|name| reader.take(name, &shape));
@@ -73,7 +74,7 @@ impl Dists {
         let image = tensor(picture, &self.device);
         let mut features = vec![image.clone()];
         let image = InputScale::TORCHVISION.apply(image);
-        features.extend(self.trunk.features(image, &Vgg16Stage::BLOCK_ENDS));
+        features.extend(self.trunk.features(image, &VggStage::BLOCK_ENDS_16));
         features
     }
 }

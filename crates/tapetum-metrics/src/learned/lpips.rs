@@ -2,7 +2,7 @@
 
 use tapetum_nn::{
     Weights,
-    backbones::{AlexNet, AlexNetVariant, Vgg16, Vgg16Pooling},
+    backbones::{AlexNet, AlexNetVariant, Vgg, VggDepth, VggPooling},
     prelude::Device,
 };
 
@@ -36,7 +36,9 @@ impl Lpips {
             PerceptualNet::Alex => {
                 AlexNet::read(trunk, AlexNetVariant::Plain, device).map(Trunk::Alex)
             }
-            PerceptualNet::Vgg => Vgg16::read(trunk, Vgg16Pooling::Max, device).map(Trunk::Vgg),
+            PerceptualNet::Vgg => {
+                Vgg::read(trunk, VggDepth::Sixteen, VggPooling::Max, device).map(Trunk::Vgg)
+            }
         };
         let trunk = trunk.map_err(unfit(METRIC))?;
         Perceptual::new(METRIC, net, trunk, heads, device).map(Self)

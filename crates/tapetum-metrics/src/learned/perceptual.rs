@@ -3,7 +3,7 @@
 
 use tapetum_nn::{
     Weights,
-    backbones::{AlexNet, InputScale, Vgg16, Vgg16Stage},
+    backbones::{AlexNet, InputScale, Vgg, VggStage},
     prelude::{Device, Tensor},
     weights::WeightReader,
 };
@@ -36,21 +36,21 @@ impl PerceptualNet {
 #[derive(Debug)]
 pub(super) enum Trunk {
     Alex(AlexNet),
-    Vgg(Vgg16),
+    Vgg(Vgg),
 }
 
 impl Trunk {
     fn features(&self, image: Tensor<4>) -> Vec<Tensor<4>> {
         match self {
             Self::Alex(network) => network.features(image),
-            Self::Vgg(network) => network.features(image, &Vgg16Stage::BLOCK_ENDS),
+            Self::Vgg(network) => network.features(image, &VggStage::BLOCK_ENDS_16),
         }
     }
 
     fn side_min(&self) -> usize {
         match self {
             Self::Alex(network) => network.side_min(),
-            Self::Vgg(network) => network.side_min(Vgg16Stage::Relu5_3),
+            Self::Vgg(network) => network.side_min(VggStage::Relu5_3),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tapetum_nn::{
     Weights,
-    backbones::{AlexNet, AlexNetVariant, Vgg16, Vgg16Pooling},
+    backbones::{AlexNet, AlexNetVariant, Vgg, VggDepth, VggPooling},
     prelude::Device,
 };
 
@@ -36,7 +36,8 @@ impl StLpips {
                 AlexNet::read(weights, AlexNetVariant::ShiftTolerant, device).map(Trunk::Alex)
             }
             PerceptualNet::Vgg => {
-                Vgg16::read(weights, Vgg16Pooling::MaxThenBlur, device).map(Trunk::Vgg)
+                Vgg::read(weights, VggDepth::Sixteen, VggPooling::MaxThenBlur, device)
+                    .map(Trunk::Vgg)
             }
         };
         let trunk = trunk.map_err(unfit(METRIC))?;

@@ -6,13 +6,14 @@ mod binomial;
 mod fixed_conv;
 mod inception;
 mod input_scale;
-mod vgg16;
+mod vgg;
 mod vgg_input;
+mod vgg_layout;
 
 pub use self::{
     alexnet::{AlexNet, AlexNetVariant},
     inception::{Inception, InceptionVariant},
     input_scale::{ChannelOrder, InputScale},
+    vgg::{Vgg, VggDepth, VggPooling, VggStage},
     vgg_input::VggInput,
-    vgg16::{Vgg16, Vgg16Pooling, Vgg16Stage},
 };

@@ -1,14 +1,14 @@
-//! How images are given to VGG-16 by those who compare its features.
+//! How images are given to VGG by those who compare its features.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{InputScale, Vgg16, Vgg16Stage};
+use super::{InputScale, Vgg, VggStage};
 
 /// What the features of [`VggInput::Caffe`] are divided by.
 const CAFFE_FEATURE_SCALE: f32 = 128.0;
 
-/// What VGG-16 sees of an image of 0..1.
+/// What VGG sees of an image of 0..1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VggInput {
@@ -26,7 +26,7 @@ impl VggInput {
     ///
     /// # Shapes
     /// `image`: `[batch, 3, height, width]`, sRGB-encoded, 0..1.
-    pub fn features(self, vgg: &Vgg16, image: Tensor<4>, stages: &[Vgg16Stage]) -> Vec<Tensor<4>> {
+    pub fn features(self, vgg: &Vgg, image: Tensor<4>, stages: &[VggStage]) -> Vec<Tensor<4>> {
         let features = |image| vgg.features(image, stages);
         match self {
             Self::Unscaled => features(image),
