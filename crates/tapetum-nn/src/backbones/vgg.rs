@@ -64,6 +64,9 @@ impl VggStage {
     /// The last ReLU of each block of VGG-16.
     pub const BLOCK_ENDS_16: [Self; 5] =
         [Self::Relu1_2, Self::Relu2_2, Self::Relu3_3, Self::Relu4_3, Self::Relu5_3];
+    /// The last convolution of each block of VGG-16, before its ReLU.
+    pub const BLOCK_ENDS_LINEAR_16: [Self; 5] =
+        [Self::Conv1_2, Self::Conv2_2, Self::Conv3_3, Self::Conv4_3, Self::Conv5_3];
     /// The last convolution of each block of VGG-19, before its ReLU.
     pub const BLOCK_ENDS_LINEAR_19: [Self; 5] =
         [Self::Conv1_2, Self::Conv2_2, Self::Conv3_4, Self::Conv4_4, Self::Conv5_4];
@@ -120,6 +123,11 @@ impl Vgg {
         }
         reader.finish(depth.title())?;
         Ok(Self { convolutions, depth, pooling })
+    }
+
+    /// How deep it is.
+    pub fn depth(&self) -> VggDepth {
+        self.depth
     }
 
     /// What comes out at each of `stages`, in the order of the network; nothing beyond the deepest is
