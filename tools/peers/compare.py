@@ -84,6 +84,7 @@ ROWS = [
     Row("selective-scan", SMALL, F32, ("numba", "torch"), target=5.0, n_runs=3),
     Row("semi-llie", (600, 400), F32, ("torch",), target=3.0, n_runs=1, tolerance=1e-3),
     Row("lacr-vae", (600, 400), F32, ("onnxruntime", "openvino"), n_runs=2, tolerance=1e-3),
+    Row("collaba-s-x2", (600, 400), F32, ("onnxruntime", "openvino"), n_runs=1, tolerance=1e-3),
     # The loss drifts by a little each step, and not all have made as many.
     Row("scl-lle-train", SMALL, F32, ("torch",), target=1.3, n_runs=2, tolerance=0.02),
     Row("scl-lle-train", SMALL, BF16, ("torch",), n_runs=2, tolerance=0.02),

@@ -5,7 +5,7 @@ is padded."""
 import numpy as np
 from onnx import ModelProto
 
-from graphs import Graph
+from graphs import NamedGraph
 
 N_STAGES, TOKEN, PATCH = 4, 64, 4
 HEADS = (4, 4, 8, 8)
@@ -14,28 +14,8 @@ BATCH_EPSILON, PATCH_EPSILON, BLOCK_EPSILON = 1e-5, 1e-5, 1e-6
 OPSET = 20
 
 
-class NamedGraph(Graph):
-    """A graph whose layers are called as their weights are."""
-
-    def __init__(self, shape: tuple[int, ...], weights: dict[str, np.ndarray]):
-        super().__init__(shape)
-        self.named = weights
-
-    def take(self, name: str) -> str:
-        return self.weight(self.named[name])
-
-    def whole(self, *numbers: int) -> str:
-        return self.weight(np.array(numbers, dtype=np.int64))
-
-    def layer(self, name: str, source: str, **attributes) -> str:
-        """A convolution; same size unless `pads` or `strides` say otherwise."""
-        weight = self.named[f"{name}.weight"]
-        dilation = attributes.get("dilations", [1])[0]
-        attributes = {"pads": [dilation * (weight.shape[-1] // 2)] * 4} | attributes
-        inputs = [self.weight(weight)]
-        if f"{name}.bias" in self.named:
-            inputs.append(self.take(f"{name}.bias"))
-        return self.add("Conv", source, *inputs, **attributes)
+class TokenGraph(NamedGraph):
+    """A graph that also works on tokens."""
 
     def patches(self, name: str, source: str) -> str:
         side = self.named[f"{name}.weight"].shape[-1]
@@ -68,7 +48,7 @@ class NamedGraph(Graph):
 def model(shape: tuple[int, ...], weights: dict[str, np.ndarray]) -> ModelProto:
     if any(side % 8 or side < 32 for side in shape[2:]):
         raise ValueError(f"expected sides in multiples of 8 from 32 on, got {shape[3]}x{shape[2]}")
-    graph, skips = NamedGraph(shape, weights), []
+    graph, skips = TokenGraph(shape, weights), []
     size = shape[2:]
     value = graph.layer("stem", "input")
     for stage in range(N_STAGES):
@@ -83,7 +63,7 @@ def model(shape: tuple[int, ...], weights: dict[str, np.ndarray]) -> ModelProto:
     return graph.model(decode(graph, graph.layer("mu", value), skips), OPSET)
 
 
-def rcam(graph: NamedGraph, stage: int, value: str, size: tuple[int, int]) -> str:
+def rcam(graph: TokenGraph, stage: int, value: str, size: tuple[int, int]) -> str:
     name = f"enc.{stage}.rcam"
     halves = graph.add_many("Split", 2, value, axis=1, num_outputs=2)
     relations = global_relations(graph, name, halves[0], size, HEADS[stage])
@@ -92,7 +72,7 @@ def rcam(graph: NamedGraph, stage: int, value: str, size: tuple[int, int]) -> st
     return graph.add("Relu", graph.add("Add", graph.layer(f"{name}.fuse", both), value))
 
 
-def global_relations(graph: NamedGraph, name: str, half: str, size: tuple[int, int], n_heads: int) -> str:
+def global_relations(graph: TokenGraph, name: str, half: str, size: tuple[int, int], n_heads: int) -> str:
     reduce = graph.named.get(f"{name}.reduce.weight")
     reduction = 1 if reduce is None else reduce.shape[-1]
     grid = tuple(max(-(-side // PATCH), reduction) for side in size)
@@ -122,7 +102,7 @@ def positions(table: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(image.reshape(1, -1, TOKEN), dtype=np.float32)
 
 
-def attention(graph: NamedGraph, name: str, source: str, grid: tuple[int, int], n_heads: int) -> str:
+def attention(graph: TokenGraph, name: str, source: str, grid: tuple[int, int], n_heads: int) -> str:
     def heads(value: str, *perm: int) -> str:
         value = graph.add("Reshape", value, graph.whole(1, -1, n_heads, TOKEN // n_heads))
         return graph.add("Transpose", value, perm=perm)
@@ -140,13 +120,13 @@ def attention(graph: NamedGraph, name: str, source: str, grid: tuple[int, int], 
     return graph.linear(f"{name}.proj", graph.add("Reshape", mixed, graph.whole(1, -1, TOKEN)))
 
 
-def separable(graph: NamedGraph, name: str, value: str, dilation: int = 1) -> str:
+def separable(graph: TokenGraph, name: str, value: str, dilation: int = 1) -> str:
     group = len(graph.named[f"{name}.depthwise.weight"])
     value = graph.layer(f"{name}.depthwise", value, group=group, dilations=[dilation] * 2)
     return graph.add("Relu", graph.layer(f"{name}.pointwise", value))
 
 
-def amsm(graph: NamedGraph, name: str, value: str) -> str:
+def amsm(graph: TokenGraph, name: str, value: str) -> str:
     branches = [separable(graph, f"{name}.branch.{k}", value, k + 1) for k in range(3)]
     found = graph.layer(f"{name}.fuse", graph.add("Concat", *branches, axis=1))
     gates = []
@@ -159,7 +139,7 @@ def amsm(graph: NamedGraph, name: str, value: str) -> str:
     return graph.add("Add", value, graph.add("Mul", found, graph.add("Sigmoid", where)))
 
 
-def decode(graph: NamedGraph, value: str, skips: list[str]) -> str:
+def decode(graph: TokenGraph, value: str, skips: list[str]) -> str:
     twice = graph.weight(np.array([1, 1, 2, 2], dtype=np.float32))
     mode = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     for idx, skip in enumerate(reversed(skips)):

@@ -38,6 +38,33 @@ class Graph:
         return model
 
 
+class NamedGraph(Graph):
+    """A graph whose layers are called as their weights are."""
+
+    def __init__(self, shape: tuple[int, ...], weights: dict[str, np.ndarray]):
+        super().__init__(shape)
+        self.named = weights
+
+    def take(self, name: str) -> str:
+        return self.weight(self.named[name])
+
+    def whole(self, *numbers: int) -> str:
+        return self.weight(np.array(numbers, dtype=np.int64))
+
+    def layer(self, name: str, source: str, **attributes) -> str:
+        """A convolution; same size unless `pads` or `strides` say otherwise."""
+        return self.convolution(name, self.named[f"{name}.weight"], source, **attributes)
+
+    def convolution(self, name: str, weight: np.ndarray, source: str, **attributes) -> str:
+        """The same with a weight made from what is called so."""
+        dilation = attributes.get("dilations", [1])[0]
+        attributes = {"pads": [dilation * (weight.shape[-1] // 2)] * 4} | attributes
+        inputs = [self.weight(weight)]
+        if f"{name}.bias" in self.named:
+            inputs.append(self.take(f"{name}.bias"))
+        return self.add("Conv", source, *inputs, **attributes)
+
+
 def scl_lle(shape: tuple[int, ...], weights: dict[str, np.ndarray]) -> ModelProto:
     graph = Graph(shape)
 

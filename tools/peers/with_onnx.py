@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import ModelProto
 
+import graph_collaba
 import graph_lacr_vae
 import graphs
 from works import Task, channels_last
@@ -18,6 +19,8 @@ def model(task: Task) -> ModelProto:
         return graphs.scl_lle(shape, task.network())
     if task.work == "lacr-vae":
         return graph_lacr_vae.model(shape, task.network())
+    if task.work == "collaba-s-x2":
+        return graph_collaba.model(shape, task.network())
     if task.work == "conv3x3":
         return graphs.conv3x3(shape, task.layers())
     if task.work in ("conv1x1", "depthwise3x3"):

@@ -34,7 +34,7 @@ class Task:
 
     def input(self) -> np.ndarray:
         """What the work starts from, batch and channels first; pixels first for layer-norm."""
-        if self.work in ("scl-lle", "semi-llie", "lacr-vae"):
+        if self.work in ("scl-lle", "semi-llie", "lacr-vae", "collaba-s-x2"):
             return channels_first(synthetic.image(self.width, self.height)[None])
         if self.work == "scl-lle-train":
             picture = synthetic.image(self.width, BATCH * self.height)
