@@ -174,6 +174,7 @@ fn run(
         precision: contest.options.precision,
         quality: Quality::Exact,
         tiling: TilingMode::Auto,
+        limits: contest.options.limits,
     };
     let (raster, conversion, device) = (raster(low), ColorConversion::identity(), Device::flex());
     let result = match strength {

@@ -37,6 +37,15 @@ pub struct Rect {
     pub height: u32,
 }
 
+impl Rect {
+    /// The same part of an image that is `scale` times as large on each side.
+    pub fn enlarged(self, scale: u32) -> Self {
+        let [x, y, width, height] =
+            [self.x, self.y, self.width, self.height].map(|length| length * scale);
+        Self { x, y, width, height }
+    }
+}
+
 impl<E> Image<E> {
     /// # Panics
     /// When `pixels` does not hold exactly `width * height * 3` values.

@@ -14,6 +14,7 @@
 
 mod codec;
 mod color;
+mod enlarge;
 mod error;
 mod image;
 mod limits;
@@ -26,6 +27,7 @@ mod resize;
 pub use crate::{
     codec::{EncodeOptions, Format, decode, encode, losses},
     color::ColorConversion,
+    enlarge::enlarge,
     error::ImageError,
     image::{Image, Linear, Native, Rect, Srgb},
     limits::Limits,

@@ -92,12 +92,12 @@ impl Samples {
         }
     }
 
-    /// As many zeros of the same depth.
-    fn zeroed(&self) -> Self {
+    /// Zeros of the same depth.
+    fn zeros(&self, n_samples: usize) -> Self {
         match self {
-            Self::U8(values) => Self::U8(vec![0; values.len()]),
-            Self::U16(values) => Self::U16(vec![0; values.len()]),
-            Self::F32(values) => Self::F32(vec![0.0; values.len()]),
+            Self::U8(_) => Self::U8(vec![0; n_samples]),
+            Self::U16(_) => Self::U16(vec![0; n_samples]),
+            Self::F32(_) => Self::F32(vec![0.0; n_samples]),
         }
     }
 }
@@ -172,9 +172,17 @@ impl Raster {
         Rect { x: 0, y: 0, width: self.width, height: self.height }
     }
 
-    /// Black, with the same size, channels and depth.
-    pub fn same_shape(&self) -> Self {
-        Self { samples: self.samples.zeroed(), ..*self }
+    /// Black, with the same channels and depth, and `scale` times as large on each side.
+    ///
+    /// # Panics
+    /// When the scale is 0, or a side of the result is 2^32 or more.
+    pub fn blank(&self, scale: u32) -> Self {
+        let side = |length: u32| length.checked_mul(scale).filter(|side| *side > 0);
+        let (Some(width), Some(height)) = (side(self.width), side(self.height)) else {
+            panic!("{}x{} pixels {scale} times as large", self.width, self.height)
+        };
+        let n_samples = width as usize * height as usize * self.channels.n_samples();
+        Self { width, height, samples: self.samples.zeros(n_samples), ..*self }
     }
 
     /// A window as `f32`, full scale 1.0, in the file's own profile; grey is repeated three times.
@@ -288,7 +296,7 @@ mod tests {
 
     /// Reads and writes back every window of a raster and expects every bit to stay.
     fn check_restores(raster: &Raster) {
-        let mut copy = raster.same_shape();
+        let mut copy = raster.blank(1);
         let (width, height) = (raster.width(), raster.height());
         let half = width / 2;
         for rect in [

@@ -41,6 +41,17 @@ pub fn resize_with<E>(image: &Image<E>, width: u32, height: u32, filter: Filter)
     Image::new(width, height, values.collect())
 }
 
+impl Filter {
+    /// How far the pixels lie at most that an enlarged pixel is made of.
+    pub fn radius_px(self) -> u32 {
+        match self {
+            Self::Bilinear => 1,
+            Self::Bicubic => 2,
+            Self::Lanczos => 3,
+        }
+    }
+}
+
 impl From<Filter> for FilterType {
     fn from(filter: Filter) -> Self {
         match filter {

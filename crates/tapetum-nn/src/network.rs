@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use tapetum_image::{Image, Srgb};
 
 use crate::{
-    card::MethodCard,
+    card::{MethodCard, Tiling},
     enhance::{from_tensor, to_tensor},
 };
 
@@ -18,6 +18,17 @@ pub trait Network: Send + Sync {
     /// How many times larger a result is on each side.
     fn scale(&self) -> u32 {
         1
+    }
+
+    /// What cutting an image into tiles does to the result; the card's word unless this network differs.
+    fn tiling(&self) -> Tiling {
+        self.card().tiling
+    }
+
+    /// Working memory of one forward pass in bytes per pixel of the tile, halo included and without the
+    /// larger result of an enlarging network; the card's number unless this network differs.
+    fn working_bytes_per_pixel(&self) -> u64 {
+        self.card().working_bytes_per_pixel
     }
 
     /// Maps a dark image to a bright one, [`Network::scale`] times as large on each side.
@@ -36,14 +47,14 @@ pub trait Network: Send + Sync {
 
     /// A fast way to about the result of [`Network::enhance_image`] on a large image, from its means
     /// `reduced` over blocks of `factor` times `factor` pixels. At factor 1, where the copy is the image,
-    /// the two agree to 1e-5. `None` where a method has no such way.
+    /// the two agree to 1e-5. `None` where a method has no such way; a network that enlarges has none.
     fn fast(&self, _reduced: &Image<Srgb>, _factor: u32) -> Option<Box<dyn FastEnhancer>> {
         None
     }
 
     /// A form of the network for the tiles of a large image, holding what it found on a reduced copy of
     /// the whole: statistics over the whole image are taken once, never per tile. The pipeline asks for
-    /// it where it cuts an image into tiles that are [`Tiling::Approximate`](crate::Tiling::Approximate),
+    /// it where it cuts an image into tiles that are [`Tiling::Approximate`],
     /// with means over blocks of pixels, 200,000 of them or as many as the memory allows. `None` where a
     /// tile needs nothing of the rest.
     fn for_tiles(&self, _reduced: &Image<Srgb>, _device: &Device) -> Option<Box<dyn Network>> {

@@ -2,12 +2,15 @@
 //! of rows, on all threads.
 
 use rayon::prelude::*;
-use tapetum_image::{ColorConversion, Image, Native, Raster, Rect, Srgb};
+use tapetum_image::{ColorConversion, Filter, Image, Native, Raster, Rect, Srgb};
 
 use super::{EnhanceError, statistics::Statistics, strength::Blend, tiles::Tile};
 
 /// Rows of a band.
 const BAND_ROWS: u32 = 32;
+
+/// How the photograph is enlarged where the result is larger, so that there is something to change.
+pub(super) const ENLARGEMENT: Filter = Filter::Bicubic;
 
 /// Enhances a part of the image that lies at a place.
 pub(super) type Run<'a> = dyn Fn(&Image<Srgb>, Rect) -> Image<Srgb> + 'a;
@@ -17,6 +20,8 @@ pub(super) struct Photograph<'a> {
     pub(super) raster: &'a Raster,
     pub(super) conversion: &'a ColorConversion,
     pub(super) blend: &'a Blend,
+    /// How many times larger the result is on each side.
+    pub(super) scale: u32,
 }
 
 /// Finished rows.
@@ -41,7 +46,7 @@ impl Canvas {
     }
 }
 
-/// Enhances a tile.
+/// Enhances a tile; bands lie in the result.
 pub(super) fn enhance_tile(
     run: &Run<'_>,
     photograph: &Photograph<'_>,
@@ -49,26 +54,33 @@ pub(super) fn enhance_tile(
 ) -> Result<Vec<Band>, EnhanceError> {
     let padded = photograph.to_srgb(tile.padded);
     let output = run(&padded, tile.padded);
+    let outer = tile.padded.enlarged(photograph.scale);
     let band = |place: Rect| {
-        let in_padded = Rect { x: place.x - tile.padded.x, y: place.y - tile.padded.y, ..place };
-        let (before, after) = (cropped(&padded, in_padded), cropped(&output, in_padded));
+        let in_outer = Rect { x: place.x - outer.x, y: place.y - outer.y, ..place };
+        let after = cropped(&output, in_outer);
         if after.pixels.iter().any(|value| !value.is_finite()) {
             return Err(EnhanceError::NonFiniteOutput { x: tile.core.x, y: tile.core.y });
         }
-        Ok(photograph.band(place, &before, &after))
+        let native = photograph.native(place);
+        let before = match photograph.scale {
+            1 => cropped(&padded, in_outer),
+            _ => photograph.conversion.to_srgb(&native),
+        };
+        Ok(photograph.band(place, native, &before, &after))
     };
-    bands(tile.core).into_par_iter().map(band).collect()
+    bands(tile.core.enlarged(photograph.scale)).into_par_iter().map(band).collect()
 }
 
-/// Finishes a part whose results come from `output`.
+/// Finishes a part of the result, whose values come from `output`.
 pub(super) fn finish_part(
     output: &(dyn Fn(Rect) -> Image<Srgb> + Sync),
     photograph: &Photograph<'_>,
     part: Rect,
 ) -> Vec<Band> {
     let band = |place: Rect| {
-        let before = photograph.conversion.to_srgb(&photograph.raster.read_rgb(place));
-        photograph.band(place, &before, &output(place))
+        let native = photograph.native(place);
+        let before = photograph.conversion.to_srgb(&native);
+        photograph.band(place, native, &before, &output(place))
     };
     bands(part).into_par_iter().map(band).collect()
 }
@@ -85,10 +97,21 @@ impl Photograph<'_> {
         Image::new(rect.width, rect.height, pixels)
     }
 
-    /// The rows at `place`, of which the network made `after` from `before`.
-    fn band(&self, place: Rect, before: &Image<Srgb>, after: &Image<Srgb>) -> Band {
+    /// What is changed at a place of the result: the photograph's own samples, or those of its enlargement.
+    fn native(&self, place: Rect) -> Image<Native> {
+        self.raster.read_enlarged_rgb(place, self.scale, ENLARGEMENT)
+    }
+
+    /// The rows at `place`, which are `native`, or `before` in sRGB, and of which the network made `after`.
+    fn band(
+        &self,
+        place: Rect,
+        native: Image<Native>,
+        before: &Image<Srgb>,
+        after: &Image<Srgb>,
+    ) -> Band {
         let srgb = self.blend.apply(before, after);
-        let native = changed(self.raster.read_rgb(place), self.conversion, before, &srgb);
+        let native = changed(native, self.conversion, before, &srgb);
         Band { place, native, statistics: Statistics::of(&srgb) }
     }
 }

@@ -29,7 +29,7 @@ struct Piece {
     overlap_px: u32,
 }
 
-/// Columns and rows of tiles.
+/// Columns and rows of tiles, in pixels of the photograph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grid {
     columns: Vec<Piece>,
@@ -58,17 +58,19 @@ impl Grid {
         photograph: &Photograph<'_>,
         canvas: &mut Canvas,
     ) -> Result<(), EnhanceError> {
-        let mut strip = Strip { y: 0, width: photograph.raster.width(), sums: Vec::new() };
+        let scale = photograph.scale;
+        let width = photograph.raster.width() * scale;
+        let mut strip = Strip { y: 0, width, sums: Vec::new() };
         let n_rows_max = self.rows.iter().map(|row| row.mixed().len()).max().unwrap_or(0);
-        strip.sums.reserve_exact(n_rows_max * strip.row_values());
+        strip.sums.reserve_exact(n_rows_max * scale as usize * strip.row_values());
         for (idx, row) in self.rows.iter().enumerate() {
-            strip.extend_to(row.mixed().end);
+            strip.extend_to(row.mixed().end * scale);
             for column in &self.columns {
                 strip.add_tile(run, photograph, column, row)?;
             }
-            let end = self.rows.get(idx + 1).map_or(row.length, |next| next.mixed().start);
+            let end = self.rows.get(idx + 1).map_or(row.length, |next| next.mixed().start) * scale;
             for column in &self.columns {
-                let (x, width) = (column.start, column.end - column.start);
+                let (x, width) = (column.start * scale, (column.end - column.start) * scale);
                 let part = Rect { x, y: strip.y, width, height: end - strip.y };
                 canvas.write(&finish_part(&|place| strip.cropped(place), photograph, part));
             }
@@ -78,19 +80,17 @@ impl Grid {
     }
 }
 
-/// Memory of a grid on a raster: of the strip, and of the largest tile. Counts the same pieces as
-/// [`Grid::new`].
-pub(super) fn working_bytes(
-    raster: &Raster,
-    side: u32,
-    overlap_px: u32,
-    bytes_per_pixel: u64,
-) -> u64 {
-    let (width, height) = (raster.width(), raster.height());
+/// Memory for the strip of a grid on a raster whose result is `scale` times as large. Counts the same pieces
+/// as [`Grid::new`].
+pub(super) fn strip_bytes(raster: &Raster, side: u32, overlap_px: u32, scale: u32) -> u64 {
+    let n_rows = u64::from(longest_px(raster.height(), side, overlap_px / 2));
+    u64::from(raster.width()) * n_rows * u64::from(scale).pow(2) * STRIP_BYTES_PER_PX
+}
+
+/// Pixels that the network sees of the largest tile of a grid, as [`strip_bytes`] counts.
+pub(super) fn tile_pixels(raster: &Raster, side: u32, overlap_px: u32) -> u64 {
     let seen = |length| u64::from(longest_px(length, side, overlap_px));
-    let strip_rows = u64::from(longest_px(height, side, overlap_px / 2));
-    let strip_bytes = u64::from(width) * strip_rows * STRIP_BYTES_PER_PX;
-    strip_bytes + seen(width) * seen(height) * bytes_per_pixel
+    seen(raster.width()) * seen(raster.height())
 }
 
 /// Bound for the longest piece that reaches that far beyond its inner ends.
@@ -116,21 +116,23 @@ impl Piece {
         self.start.saturating_sub(reach_px)..self.end.saturating_add(reach_px).min(self.length)
     }
 
-    /// Of the pixels in [`Piece::mixed`], 0..1.
-    fn weights(&self) -> Vec<f32> {
+    /// Of the pixels in [`Piece::mixed`] of a result `scale` times as large, 0..1.
+    fn weights(&self, scale: u32) -> Vec<f32> {
         let rise = |boundary: u32, idx: u32| {
             if boundary == 0 || boundary == self.length {
                 return if boundary == 0 { 1.0 } else { 0.0 };
             }
-            let from_boundary = f64::from(idx) + 0.5 - f64::from(boundary);
+            let from_boundary = (f64::from(idx) + 0.5) / f64::from(scale) - f64::from(boundary);
             let ramp_px = f64::from(self.overlap_px / 2) * 2.0;
             (from_boundary / ramp_px + 0.5).clamp(0.0, 1.0) as f32
         };
-        self.mixed().map(|idx| rise(self.start, idx) - rise(self.end, idx)).collect()
+        let mixed = self.mixed();
+        let mixed = mixed.start * scale..mixed.end * scale;
+        mixed.map(|idx| rise(self.start, idx) - rise(self.end, idx)).collect()
     }
 }
 
-/// Rows of the image from `y` on, over its whole width: sums of results times their weights.
+/// Rows of the result from `y` on, over its whole width: sums of results times their weights.
 struct Strip {
     y: u32,
     width: u32,
@@ -157,11 +159,13 @@ impl Strip {
         let (width, height) = (seen_x.end - seen_x.start, seen_y.end - seen_y.start);
         let seen = Rect { x: seen_x.start, y: seen_y.start, width, height };
         let output = run(&photograph.to_srgb(seen), seen);
-        let (weights_x, weights_y) = (column.weights(), row.weights());
-        let (x, y) = (column.mixed().start, row.mixed().start);
+        let scale = photograph.scale;
+        let seen = seen.enlarged(scale);
+        let (weights_x, weights_y) = (column.weights(scale), row.weights(scale));
+        let (x, y) = (column.mixed().start * scale, row.mixed().start * scale);
         let (from, to) = ((x - seen.x) as usize * 3, x as usize * 3);
         let (row_values, n_values) = (self.row_values(), weights_x.len() * 3);
-        let results = output.pixels.par_chunks_exact(width as usize * 3);
+        let results = output.pixels.par_chunks_exact(seen.width as usize * 3);
         let results = results.skip((y - seen.y) as usize).map(|row| &row[from..from + n_values]);
         let sums = self.sums.par_chunks_exact_mut(row_values).skip((y - self.y) as usize);
         let sums = sums.map(|row| &mut row[to..to + n_values]);
@@ -177,7 +181,7 @@ impl Strip {
         }
     }
 
-    /// A part in coordinates of the image.
+    /// A part in coordinates of the result.
     fn cropped(&self, place: Rect) -> Image<Srgb> {
         let rows = self.sums.chunks_exact(self.row_values());
         let rows = rows.skip((place.y - self.y) as usize).take(place.height as usize);
@@ -228,22 +232,24 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_and_never_rise_faster_than_the_ramp() {
-        for (length, side, overlap_px) in CASES {
-            let mut sums = vec![0.0; length as usize];
+        for ((length, side, overlap_px), scale) in
+            CASES.into_iter().flat_map(|case| [1, 2, 4].map(|scale| (case, scale)))
+        {
+            let mut sums = vec![0.0; (length * scale) as usize];
             for piece in grid(length, side, overlap_px).columns {
-                let mut all = vec![0.0; length as usize];
-                for (idx, weight) in piece.mixed().zip(piece.weights()) {
+                let mut all = vec![0.0; sums.len()];
+                for (idx, weight) in (piece.mixed().start * scale..).zip(piece.weights(scale)) {
                     all[idx as usize] = weight;
                     sums[idx as usize] += weight;
                     assert!((0.0..=1.0).contains(&weight), "{weight}");
                 }
-                let ramp_px = (overlap_px / 2 * 2).max(1);
+                let ramp_px = (overlap_px / 2 * 2 * scale).max(1);
                 let steepest = all.windows(2).map(|pair| (pair[1] - pair[0]).abs());
                 let steepest = steepest.fold(0.0, f32::max);
                 assert!(steepest <= 1.0 / ramp_px as f32 + 1e-6, "{length}: {steepest}");
             }
             let peak = sums.iter().map(|sum| (sum - 1.0f32).abs()).fold(0.0, f32::max);
-            assert!(peak <= 3e-7, "{length} in {side} with {overlap_px}: {peak}");
+            assert!(peak <= 3e-7, "{length} in {side} with {overlap_px} x{scale}: {peak}");
         }
     }
 

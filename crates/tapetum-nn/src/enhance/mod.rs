@@ -1,6 +1,7 @@
 //! The enhancement pipeline: a raster of any size through a network, tile by tile, and back.
 
 mod apply;
+mod cascade;
 mod exposure;
 mod fast;
 mod feathered;
@@ -13,11 +14,11 @@ mod tile_tensor;
 mod tiles;
 
 use burn::tensor::Device;
-use tapetum_image::{ColorConversion, Image, Raster, Rect, Srgb};
+use tapetum_image::{ColorConversion, Image, Limits, Raster, Rect, Srgb};
 use thiserror::Error;
 
 use self::{
-    apply::{Canvas, Photograph, Run, enhance_tile},
+    apply::{Canvas, ENLARGEMENT, Photograph, Run, enhance_tile},
     exposure::measure,
     reduced::{REDUCED_PX_MAX, factor, reduce},
     statistics::Statistics,
@@ -25,6 +26,7 @@ use self::{
     tiles::{Plan, Work},
 };
 pub use self::{
+    cascade::Cascade,
     exposure::Exposure,
     fast::Quality,
     precision::PrecisionMode,
@@ -54,6 +56,9 @@ pub struct EnhanceOptions {
     pub quality: Quality,
     /// Whether the image may be cut into tiles.
     pub tiling: TilingMode,
+    /// How large a result may be that is larger than its photograph; of the lengths of files nothing is
+    /// asked.
+    pub limits: Limits,
 }
 
 impl Default for EnhanceOptions {
@@ -64,6 +69,7 @@ impl Default for EnhanceOptions {
             precision: PrecisionMode::Auto,
             quality: Quality::Exact,
             tiling: TilingMode::Auto,
+            limits: Limits::default(),
         }
     }
 }
@@ -85,6 +91,8 @@ pub struct EnhanceReport {
     pub is_approximate: bool,
     /// In which numbers it computed.
     pub precision: Precision,
+    /// How many times larger the result is on each side.
+    pub scale: u32,
 }
 
 /// Why an image was not enhanced. No output exists then.
@@ -125,6 +133,18 @@ pub enum EnhanceError {
         /// Whether tiles would fit where the whole image was asked for as one.
         tiles_fit: bool,
     },
+    /// An enlarged result would be larger than the caller allows.
+    #[error("the result would be {width}x{height} pixels: limit {name} is {limit}")]
+    TooLarge {
+        /// Columns of the result.
+        width: u64,
+        /// Rows of the result.
+        height: u64,
+        /// The field of [`Limits`].
+        name: &'static str,
+        /// What the caller allowed.
+        limit: u64,
+    },
     /// The method has no fast way.
     #[error("{method} has no fast way")]
     NoFastWay {
@@ -151,6 +171,7 @@ impl EnhanceError {
                 "allow tiles with --tiles auto, or raise --memory"
             }
             Self::Memory { tiles_fit: false, .. } => "raise --memory",
+            Self::TooLarge { .. } => "enlarge it less, or raise the limit",
             Self::NoFastWay { .. } => "leave out --fast",
         }
     }
@@ -162,6 +183,9 @@ impl EnhanceError {
 /// The network sees sRGB. Its change, scaled by the strength, is added to the photograph's own
 /// samples in their own profile, so strength 0 gives every sample back and colours outside sRGB stay
 /// there.
+///
+/// A network that enlarges changes the photograph as enlarged by a bicubic filter, in its own samples and
+/// profile: that is the result at strength 0.
 ///
 /// # Errors
 /// See [`EnhanceError`]; nothing is returned that is non-finite, constant or darker than the input.
@@ -203,6 +227,11 @@ fn run(
     options: &EnhanceOptions,
     device: &Device,
 ) -> Result<(Raster, EnhanceReport, Option<Statistics>), EnhanceError> {
+    let scale = network.scale();
+    check_size(raster, scale, &options.limits)?;
+    if scale != 1 && options.quality == Quality::Fast {
+        return Err(EnhanceError::NoFastWay { method: network.card().name });
+    }
     let (exposure, preview) = measure(raster, conversion).ok_or(EnhanceError::NonFiniteInput)?;
     let precision = match options.quality {
         Quality::Exact => options.precision.decide(network, &preview, device),
@@ -219,18 +248,60 @@ fn run(
         n_tiles: 0,
         is_approximate: false,
         precision,
+        scale,
         exposure,
     };
     if blend.strength == 0.0 {
-        return Ok((raster.clone(), report, None));
+        return Ok((unchanged(raster, scale, options)?, report, None));
     }
-    let photograph = Photograph { raster, conversion, blend: &blend };
+    let photograph = Photograph { raster, conversion, blend: &blend, scale };
     let (plan, canvas) =
         with_precision(precision, || enhance_tiles(network, &photograph, options, device))?;
     report.n_tiles = plan.n_tiles();
     report.is_approximate = matches!(plan, Plan::Feathered(_));
     report.mean_after = canvas.statistics.mean();
     Ok((canvas.result, report, Some(canvas.statistics)))
+}
+
+/// Refuses a result that is larger than its photograph and than the limits.
+///
+/// # Errors
+/// [`EnhanceError::TooLarge`], and nothing was worked on.
+pub fn check_size(raster: &Raster, scale: u32, limits: &Limits) -> Result<(), EnhanceError> {
+    if scale == 1 {
+        return Ok(());
+    }
+    let side = |length: u32| u64::from(length) * u64::from(scale);
+    let (width, height) = (side(raster.width()), side(raster.height()));
+    let n_pixels = width.saturating_mul(height);
+    let sample_bytes = u64::from(raster.depth_bits() / 8) * raster.channels().n_samples() as u64;
+    let bounds = [
+        ("width_max", u64::from(limits.width_max), width),
+        ("height_max", u64::from(limits.height_max), height),
+        ("n_pixels_max", limits.n_pixels_max, n_pixels),
+        ("decoded_bytes_max", limits.decoded_bytes_max, n_pixels.saturating_mul(sample_bytes)),
+    ];
+    match bounds.into_iter().find(|(_, limit, found)| found > limit) {
+        Some((name, limit, _)) => Err(EnhanceError::TooLarge { width, height, name, limit }),
+        None => Ok(()),
+    }
+}
+
+/// The photograph itself, or enlarged.
+fn unchanged(
+    raster: &Raster,
+    scale: u32,
+    options: &EnhanceOptions,
+) -> Result<Raster, EnhanceError> {
+    if scale == 1 {
+        return Ok(raster.clone());
+    }
+    let (budget_bytes, needed_bytes) =
+        (options.memory_bytes_max, tiles::result_bytes(raster, scale));
+    if needed_bytes > budget_bytes {
+        return Err(EnhanceError::Memory { budget_bytes, needed_bytes, tiles_fit: false });
+    }
+    Ok(raster.enlarged(scale, ENLARGEMENT))
 }
 
 /// Cuts the photograph as the memory asks for, and enhances all of it.
@@ -242,8 +313,8 @@ fn enhance_tiles(
 ) -> Result<(Plan, Canvas), EnhanceError> {
     let Photograph { raster, conversion, .. } = *photograph;
     let work = match options.quality {
-        Quality::Exact => Work::of(network.card(), raster, options.memory_bytes_max),
-        Quality::Fast => Work::of_fast(network.card(), raster, options.memory_bytes_max),
+        Quality::Exact => Work::of(network, raster, options.memory_bytes_max),
+        Quality::Fast => Work::of_fast(network, raster, options.memory_bytes_max),
     };
     let plan = tiles::plan(raster, &work, options.tiling)?;
     let fast = match options.quality {
@@ -263,7 +334,8 @@ fn enhance_tiles(
         None => network.enhance_image(image, device),
         Some(fast) => fast.enhance_part(image, place.x, place.y),
     };
-    let mut canvas = Canvas { result: raster.same_shape(), statistics: Statistics::default() };
+    let result = raster.blank(photograph.scale);
+    let mut canvas = Canvas { result, statistics: Statistics::default() };
     match &plan {
         Plan::Cut(tiles) => {
             for tile in tiles {

@@ -9,9 +9,14 @@
 //! 5 % of 343 well-lit ones lie below
 //! 0.24, and fewer than 5 % of 350 dark ones above 0.18.
 
-use tapetum_image::{Image, Srgb};
+use std::borrow::Cow;
 
-use super::exposure::{Exposure, luma, mean_luma};
+use tapetum_image::{Image, Srgb, enlarge};
+
+use super::{
+    apply::ENLARGEMENT,
+    exposure::{Exposure, luma, mean_luma},
+};
 
 /// Geometric mean of luma up to which a photograph gets all the light it needs.
 const DARK_BELOW: f64 = 0.18;
@@ -45,7 +50,8 @@ pub(super) struct Blend {
 }
 
 impl Blend {
-    /// Decides; `enhance_preview` runs the network on the reduced copy where that is asked for.
+    /// Decides; `enhance_preview` runs the network on the reduced copy where that is asked for. What it gives
+    /// may be larger by a whole factor.
     pub(super) fn decide(
         strength: Strength,
         exposure: &Exposure,
@@ -60,8 +66,10 @@ impl Blend {
             return Self { strength: 0.0, is_protective: true };
         }
         let full = Self { strength: 1.0, is_protective: true };
-        let after = mean_luma(&full.apply(preview, &enhance_preview(preview)));
-        Self { strength: (need * share_to_target(mean_luma(preview), after)) as f32, ..full }
+        let network = enhance_preview(preview);
+        let before = as_large_as(preview, &network);
+        let after = mean_luma(&full.apply(&before, &network));
+        Self { strength: (need * share_to_target(mean_luma(&before), after)) as f32, ..full }
     }
 
     /// Mixes an image and what the network makes of it.
@@ -82,6 +90,18 @@ impl Blend {
         }
         let highlight = smooth_step((before - HIGHLIGHTS_FROM) / (1.0 - HIGHLIGHTS_FROM));
         (1.0 - HIGHLIGHTS_HELD * highlight) * smooth_step((after - before) / RISE_FULL)
+    }
+}
+
+/// The reduced copy, enlarged as the photograph is where the network enlarges.
+fn as_large_as<'a>(preview: &'a Image<Srgb>, network: &Image<Srgb>) -> Cow<'a, Image<Srgb>> {
+    match network.width() / preview.width() {
+        1 => Cow::Borrowed(preview),
+        scale => {
+            let mut large = enlarge(preview, scale, ENLARGEMENT);
+            large.pixels.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            Cow::Owned(large)
+        }
     }
 }
 
@@ -151,6 +171,20 @@ mod tests {
         let mixed = full.apply(&grey(&levels), &grey(&lifted)).pixels;
         let tones: Vec<f32> = mixed.into_iter().step_by(3).collect();
         assert!(tones.is_sorted(), "tones change their order: {tones:?}");
+    }
+
+    #[test]
+    fn an_enlarged_preview_leads_to_the_same_strength() {
+        let preview = Image::new(4, 4, vec![0.1; 48]);
+        let decide = |scale: u32| {
+            let n_values = (48 * scale * scale) as usize;
+            let run = |_: &Image<Srgb>| Image::new(4 * scale, 4 * scale, vec![0.8; n_values]);
+            Blend::decide(Strength::Auto, &exposure(0.1), &preview, run).strength
+        };
+        assert!((decide(1) - 0.5).abs() < 1e-4);
+        for scale in [2, 4] {
+            assert!((decide(scale) - decide(1)).abs() < 1e-5, "{scale}");
+        }
     }
 
     #[test]

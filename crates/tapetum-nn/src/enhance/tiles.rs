@@ -6,12 +6,16 @@ use super::{
     EnhanceError, fast,
     feathered::{self, Grid},
 };
-use crate::card::{MethodCard, Tiling};
+use crate::{card::Tiling, network::Network};
 
 /// Smallest side of a tile without its halo: below it, halos cost more than the tile.
 const TILE_PX_MIN: u32 = 32;
 /// Largest side of a tile that is cut without loss: beyond it, more memory buys no speed.
 const TILE_PX_MAX: u32 = 1024;
+
+/// Bytes for a value of an enlarged result between the network and the file: as a tensor, as an image and
+/// in finished bands.
+const ENLARGED_BYTES_PER_VALUE: u64 = 12;
 
 /// One tile: the pixels it is responsible for, and those the network needs to see for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,8 @@ impl Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Work {
     tiling: Tiling,
+    /// How many times larger the result is on each side.
+    scale: u32,
     /// Memory for a pixel of a tile, with what it sees around its core.
     bytes_per_pixel: u64,
     /// Memory that does not depend on the tiles: the result, and what was found before.
@@ -65,15 +71,24 @@ pub(super) struct Work {
 
 impl Work {
     /// Of the network on the tiles.
-    pub(super) fn of(card: &MethodCard, raster: &Raster, memory_bytes_max: u64) -> Self {
-        let bytes = raster.samples().len() as u64 * u64::from(raster.depth_bits()) / 8;
-        let (tiling, bytes_per_pixel) = (card.tiling, card.working_bytes_per_pixel);
-        Self { tiling, bytes_per_pixel, bytes, memory_bytes_max }
+    pub(super) fn of(network: &dyn Network, raster: &Raster, memory_bytes_max: u64) -> Self {
+        let scale = network.scale();
+        let enlarged_bytes = match scale {
+            1 => 0,
+            scale => u64::from(scale).pow(2) * 3 * ENLARGED_BYTES_PER_VALUE,
+        };
+        Self {
+            tiling: network.tiling(),
+            scale,
+            bytes_per_pixel: network.working_bytes_per_pixel() + enlarged_bytes,
+            bytes: result_bytes(raster, scale),
+            memory_bytes_max,
+        }
     }
 
     /// Of the network on a reduced copy, whose findings go to the tiles.
-    pub(super) fn of_fast(card: &MethodCard, raster: &Raster, memory_bytes_max: u64) -> Self {
-        let work = Self::of(card, raster, memory_bytes_max);
+    pub(super) fn of_fast(network: &dyn Network, raster: &Raster, memory_bytes_max: u64) -> Self {
+        let work = Self::of(network, raster, memory_bytes_max);
         let bytes = work.bytes + fast::working_bytes(raster);
         Self { tiling: Tiling::Exact { receptive_field_px: 0 }, bytes, ..work }
     }
@@ -82,6 +97,12 @@ impl Work {
     pub(super) fn n_pixels_max(&self) -> u64 {
         self.memory_bytes_max.saturating_sub(self.bytes) / self.bytes_per_pixel.max(1)
     }
+}
+
+/// Memory for the result.
+pub(super) fn result_bytes(raster: &Raster, scale: u32) -> u64 {
+    let bytes = raster.samples().len() as u64 * u64::from(raster.depth_bits()) / 8;
+    bytes * u64::from(scale).pow(2)
 }
 
 /// Tiles that cover the raster and keep to the memory together with the result.
@@ -137,8 +158,9 @@ fn feather(raster: &Raster, work: &Work, overlap_px: u32) -> Result<Plan, u64> {
     let n_pieces = 2..=longest.div_ceil(TILE_PX_MIN);
     let sides = n_pieces.map(|n_pieces| longest.div_ceil(n_pieces).max(TILE_PX_MIN));
     let with_bytes = sides.map(|side| {
-        let bytes = feathered::working_bytes(raster, side, overlap_px, work.bytes_per_pixel);
-        (side, work.bytes + bytes)
+        let strip_bytes = feathered::strip_bytes(raster, side, overlap_px, work.scale);
+        let tile_bytes = feathered::tile_pixels(raster, side, overlap_px) * work.bytes_per_pixel;
+        (side, work.bytes + strip_bytes + tile_bytes)
     });
     match with_bytes.clone().find(|(_, bytes)| *bytes <= work.memory_bytes_max) {
         Some((side, _)) => Ok(Plan::Feathered(Grid::new(raster, side, overlap_px))),

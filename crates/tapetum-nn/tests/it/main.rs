@@ -5,6 +5,7 @@
 mod approximate_tiles;
 mod backbones;
 mod enhance;
+mod enlarging;
 mod layers;
 mod ops;
 mod pickles;

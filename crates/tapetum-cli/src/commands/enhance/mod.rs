@@ -106,6 +106,10 @@ impl Session {
     ) -> Result<Self, Failure> {
         let wishes = Wishes { overwrite: arguments.overwrite, resume: arguments.resume };
         let existing = Existing::open(plan.folder.as_deref(), wishes)?;
+        let limits = Limits {
+            n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
+            ..Limits::default()
+        };
         let settings = Settings {
             enhance: EnhanceOptions {
                 strength: arguments.strength,
@@ -113,11 +117,9 @@ impl Session {
                 precision: arguments.precision.into(),
                 quality: if arguments.fast { Quality::Fast } else { Quality::Exact },
                 tiling: arguments.tiles.into(),
+                limits,
             },
-            limits: Limits {
-                n_pixels_max: u64::from(arguments.max_megapixels) * 1_000_000,
-                ..Limits::default()
-            },
+            limits,
             format: arguments.format,
             encode: EncodeOptions { quality: arguments.quality },
         };
