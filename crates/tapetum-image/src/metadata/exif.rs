@@ -24,8 +24,8 @@ const JPEG_COMPRESSION: u32 = 6;
 /// A readable EXIF stream.
 #[derive(Debug)]
 pub(crate) struct Exif {
-    bytes: Vec<u8>,
-    order: ByteOrder,
+    pub(super) bytes: Vec<u8>,
+    pub(super) order: ByteOrder,
 }
 
 /// A JPEG picture to stand in the first directory after the main one.
@@ -149,7 +149,7 @@ impl Exif {
         (start <= end).then_some((directory, start..end))
     }
 
-    fn main(&self) -> Ifd {
+    pub(super) fn main(&self) -> Ifd {
         let opened = ifd::open(&self.bytes);
         opened
             .and_then(|(order, at)| ifd::read(&self.bytes, order, at))
@@ -157,7 +157,7 @@ impl Exif {
     }
 
     /// The directory that a record of another one points to.
-    fn linked(&self, ifd: &Ifd, tag: u16) -> Option<Ifd> {
+    pub(super) fn linked(&self, ifd: &Ifd, tag: u16) -> Option<Ifd> {
         let at = ifd.entry(tag)?.number(&self.bytes, self.order)?;
         ifd::read(&self.bytes, self.order, at)
     }
@@ -209,7 +209,7 @@ impl Exif {
     }
 
     /// Adds bytes at an even offset behind everything else.
-    fn append(&mut self, value: &[u8]) -> u32 {
+    pub(super) fn append(&mut self, value: &[u8]) -> u32 {
         if self.bytes.len() % 2 == 1 {
             self.bytes.push(0);
         }
@@ -218,7 +218,7 @@ impl Exif {
         at
     }
 
-    fn put(&mut self, at: usize, value: &[u8]) {
+    pub(super) fn put(&mut self, at: usize, value: &[u8]) {
         self.bytes[at..at + value.len()].copy_from_slice(value);
     }
 
@@ -238,7 +238,7 @@ impl Exif {
     }
 
     /// Whether no directory and no value but that of the record at `except` touches the range.
-    fn is_unshared(&self, range: &Range<usize>, except: Option<usize>) -> bool {
+    pub(super) fn is_unshared(&self, range: &Range<usize>, except: Option<usize>) -> bool {
         let touches = |other: &Range<usize>| other.start < range.end && range.start < other.end;
         if touches(&(0..8)) {
             return false;

@@ -4,6 +4,7 @@ pub(crate) mod exif;
 pub(crate) mod gather;
 pub(crate) mod ifd;
 pub(crate) mod photoshop;
+mod resolution;
 mod thumbnail;
 mod xmp;
 
@@ -36,6 +37,23 @@ pub(crate) fn take_orientation(
         warnings.push(format!("orientation is 1 to 8, got {value}: taken as upright"));
     }
     known
+}
+
+/// Keeps the blocks true for a photograph that was enlarged: sizes in print and on the sensor stay, so there
+/// are more pixels to an inch, and positions in pixels move. Nothing is added.
+pub(crate) fn enlarge(metadata: &mut Metadata, scale: u32) {
+    if let Some(bytes) = &mut metadata.exif
+        && let Some(mut exif) = Exif::parse(bytes.clone())
+    {
+        exif.enlarge(scale);
+        *bytes = exif.into_bytes();
+    }
+    if let Some(packet) = &mut metadata.xmp {
+        *packet = xmp::enlarge(packet, scale);
+    }
+    if let Some(resources) = &mut metadata.iptc {
+        photoshop::enlarge(resources, scale);
+    }
 }
 
 /// The blocks to write into a file of this format and what of them had to stay behind.

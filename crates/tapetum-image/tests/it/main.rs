@@ -6,6 +6,7 @@ mod samples;
 
 mod alpha_and_depth;
 mod colour;
+mod enlarged;
 mod formats;
 mod hostile;
 mod metadata;

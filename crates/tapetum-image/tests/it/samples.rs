@@ -190,26 +190,26 @@ fn set_orientation(stream: &mut [u8], orientation: u32) {
 }
 
 /// Builds a TIFF stream from its leaves to its root.
-struct Builder {
+pub(crate) struct Builder {
     is_big: bool,
-    stream: Vec<u8>,
+    pub(crate) stream: Vec<u8>,
 }
 
 impl Builder {
-    fn new(is_big: bool) -> Self {
+    pub(crate) fn new(is_big: bool) -> Self {
         let header = if is_big { b"MM\0*\0\0\0\0" } else { b"II*\0\0\0\0\0" };
         Self { is_big, stream: header.to_vec() }
     }
 
-    fn short(&self, value: u16) -> [u8; 2] {
+    pub(crate) fn short(&self, value: u16) -> [u8; 2] {
         if self.is_big { value.to_be_bytes() } else { value.to_le_bytes() }
     }
 
-    fn long(&self, value: u32) -> [u8; 4] {
+    pub(crate) fn long(&self, value: u32) -> [u8; 4] {
         if self.is_big { value.to_be_bytes() } else { value.to_le_bytes() }
     }
 
-    fn append(&mut self, value: &[u8]) -> u32 {
+    pub(crate) fn append(&mut self, value: &[u8]) -> u32 {
         let at = self.stream.len() as u32;
         self.stream.extend_from_slice(value);
         if self.stream.len() % 2 == 1 {
@@ -218,16 +218,28 @@ impl Builder {
         at
     }
 
-    fn tag(&self, tag: u16, kind: u16, count: u32, value: &[u8]) -> (u16, u16, u32, Vec<u8>) {
+    pub(crate) fn tag(
+        &self,
+        tag: u16,
+        kind: u16,
+        count: u32,
+        value: &[u8],
+    ) -> (u16, u16, u32, Vec<u8>) {
         (tag, kind, count, value.to_vec())
     }
 
     /// A record whose four value bytes are an offset.
-    fn pointer(&self, tag: u16, kind: u16, count: u32, at: u32) -> (u16, u16, u32, Vec<u8>) {
+    pub(crate) fn pointer(
+        &self,
+        tag: u16,
+        kind: u16,
+        count: u32,
+        at: u32,
+    ) -> (u16, u16, u32, Vec<u8>) {
         (tag, kind, count, self.long(at).to_vec())
     }
 
-    fn directory(&mut self, tags: Vec<(u16, u16, u32, Vec<u8>)>, next: u32) -> u32 {
+    pub(crate) fn directory(&mut self, tags: Vec<(u16, u16, u32, Vec<u8>)>, next: u32) -> u32 {
         let mut bytes = self.short(tags.len() as u16).to_vec();
         for (tag, kind, count, mut value) in tags {
             if value.len() > 4 {
