@@ -140,6 +140,13 @@ pub(crate) struct EnhanceArguments {
     /// Weights: a name from 'tapetum models list', or a .safetensors or .pth file
     #[arg(short, long, value_name = "NAME|FILE")]
     pub(crate) weights: Option<PathBuf>,
+    /// Enlarge so many times on each side: by weights that brighten and enlarge where there are such, else by
+    /// the method and a Lanczos filter on its result. The default is the network's own scale, mostly 1
+    #[arg(short, long, value_name = "1|2|4", value_parser = parse_scale)]
+    pub(crate) scale: Option<u32>,
+    /// Weights of a second network, which runs on the result of the first: a name or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) then: Option<PathBuf>,
     /// How much of the change to apply: 0 (none) to 1 (all of it, everywhere), or auto (what the
     /// exposure asks for: dark regions are lifted, well-lit photographs stay as they are)
     #[arg(long, default_value = "auto", value_parser = parse_strength, value_name = "0..1|auto")]
@@ -176,7 +183,7 @@ pub(crate) struct EnhanceArguments {
     /// Quality of JPEG files, 1 to 100
     #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: u8,
-    /// Largest photograph that is read, in megapixels
+    /// Largest photograph that is read or enlarged to, in megapixels
     #[arg(long, default_value_t = 400, value_name = "MEGAPIXELS",
           value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub(crate) max_megapixels: u32,
@@ -389,6 +396,11 @@ fn parse_strength(text: &str) -> Result<Strength, String> {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(Strength::Fixed(share)),
         _ => Err("expected a number from 0 to 1, or auto".to_owned()),
     }
+}
+
+fn parse_scale(text: &str) -> Result<u32, String> {
+    let scale = [1, 2, 4].into_iter().find(|scale| scale.to_string() == text);
+    scale.ok_or_else(|| "expected 1, 2 or 4".to_owned())
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {

@@ -58,8 +58,11 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Done {
     pub(crate) format: &'static str,
+    /// Of the result.
     pub(crate) width: u32,
     pub(crate) height: u32,
+    /// How many times larger the result is on each side.
+    pub(crate) scale: u32,
     /// `auto` or `fixed`.
     pub(crate) strength_mode: &'static str,
     pub(crate) strength: f32,
@@ -84,6 +87,13 @@ pub(crate) struct Summary<'a> {
     /// `None`, as the hash, for a method without weights.
     pub(crate) weights: Option<&'a str>,
     pub(crate) weights_sha256: Option<&'a str>,
+    /// How many times larger results are on each side.
+    pub(crate) scale: u32,
+    /// Weights of the second network, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) then: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) then_sha256: Option<&'a str>,
     /// How many variations were drawn of each photograph, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) n_samples: Option<u32>,
@@ -164,6 +174,7 @@ impl Done {
             format: enhanced.format.name(),
             width: enhanced.width,
             height: enhanced.height,
+            scale: report.scale,
             strength_mode: if strength == Strength::Auto { "auto" } else { "fixed" },
             strength: report.strength,
             mean_before: report.mean_before,
@@ -181,8 +192,13 @@ impl Done {
     /// One line: what was done, and why.
     pub(crate) fn line(&self, input: &str, output: &str) -> String {
         let percent = |share: f64| (100.0 * share).round();
-        let size = format!("{}x{}", self.width, self.height);
+        let Self { width, height, scale, .. } = self;
+        let size = match scale {
+            1 => format!("{width}x{height}"),
+            _ => format!("{}x{} → {width}x{height}", width / scale, height / scale),
+        };
         let did = match (self.strength_mode, self.strength) {
+            ("auto", 0.0) if *scale > 1 => "well lit, only enlarged".to_owned(),
             ("auto", 0.0) => "well lit, left as it is".to_owned(),
             (mode, strength) => format!(
                 "brightness {} % → {} %, strength {strength:.2} ({mode})",
@@ -249,12 +265,39 @@ mod tests {
     }
 
     #[test]
+    fn an_enlarged_result_is_told_with_both_sizes() {
+        let line = |strength| {
+            let done = Done {
+                format: "PNG",
+                width: 96,
+                height: 64,
+                scale: 2,
+                strength_mode: "auto",
+                strength,
+                mean_before: 0.1,
+                mean_after: 0.4,
+                geometric_mean: 0.1,
+                dark_share: 1.0,
+                n_tiles: 1,
+                is_approximate: false,
+                precision: "f32",
+                seconds: 2.0,
+                warnings: Vec::new(),
+            };
+            done.line("a", "b")
+        };
+        assert_eq!(line(0.0), "a → b: 48x32 → 96x64, well lit, only enlarged, 2.0 s");
+        assert!(line(1.0).starts_with("a → b: 48x32 → 96x64, brightness 10 % → 40 %"));
+    }
+
+    #[test]
     fn a_result_that_is_only_close_to_the_whole_photographs_is_said_to_be() {
         let line = |n_tiles, is_approximate| {
             let done = Done {
                 format: "PNG",
                 width: 48,
                 height: 32,
+                scale: 1,
                 strength_mode: "fixed",
                 strength: 1.0,
                 mean_before: 0.1,

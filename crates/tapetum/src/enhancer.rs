@@ -3,7 +3,9 @@
 use tapetum_image::{
     ColorConversion, EncodeOptions, Format, Limits, Photo, decode, encode, losses,
 };
-use tapetum_nn::{EnhanceOptions, EnhanceReport, MethodCard, Network, enhance, prelude::Device};
+use tapetum_nn::{
+    EnhanceOptions, EnhanceReport, MethodCard, Network, enhance, enhance::Cascade, prelude::Device,
+};
 
 use crate::{error::Error, model::Model};
 
@@ -16,7 +18,7 @@ pub struct Enhancer {
 /// What the caller decides about one photograph.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// Strength, memory and tiles.
+    /// Strength, memory and tiles; and how large a result may be that is enlarged.
     pub enhance: EnhanceOptions,
     /// What a file may ask for.
     pub limits: Limits,
@@ -59,6 +61,60 @@ impl Enhancer {
         Self { network, device: Device::flex() }
     }
 
+    /// The same for results `scale` times as large on each side. A network whose own results are that large
+    /// stays as it is, what one gives that keeps sizes is enlarged by a Lanczos-3 filter.
+    ///
+    /// ```
+    /// use tapetum::{Enhancer, Model, Settings};
+    /// # fn main() -> Result<(), tapetum::Error> {
+    /// # let png = tapetum::example_png();
+    /// let enhancer = Enhancer::new(&Model::built_in("scl-lle")?)?.at_scale(2)?;
+    /// let bright = enhancer.enhance_bytes(&png, &Settings::default())?;
+    /// assert_eq!((bright.width, bright.height), (2 * 48, 2 * 32));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OtherScale`] where the network's results are larger, and not so large.
+    pub fn at_scale(self, scale: u32) -> Result<Self, Error> {
+        match self.scale() {
+            found if found == scale => Ok(self),
+            1 if scale > 0 => Ok(self.cascade(None, scale)),
+            found => {
+                let method = self.method().name.to_owned();
+                Err(Error::OtherScale { method, expected: scale, found })
+            }
+        }
+    }
+
+    /// Lets a second network run on the result of this one, and a Lanczos-3 filter do what is missing of
+    /// `scale`; nothing is missing where that is `None`.
+    ///
+    /// # Errors
+    /// [`Error::OtherScale`] where the networks' results are larger, or a filter would have to enlarge by a
+    /// fraction.
+    pub fn then(self, second: Self, scale: Option<u32>) -> Result<Self, Error> {
+        let found = self.scale() * second.scale();
+        let scale = scale.unwrap_or(found);
+        if scale == 0 || !scale.is_multiple_of(found) {
+            let method = format!("{} with {}", self.method().name, second.method().name);
+            return Err(Error::OtherScale { method, expected: scale, found });
+        }
+        Ok(self.cascade(Some(second.network), scale))
+    }
+
+    fn cascade(self, second: Option<Box<dyn Network>>, scale: u32) -> Self {
+        let cascade = Cascade::new(self.network, second, scale);
+        let network = Box::new(cascade.expect("the scale is a multiple of the networks' own"));
+        Self { network, device: self.device }
+    }
+
+    /// How many times larger results are on each side.
+    pub fn scale(&self) -> u32 {
+        self.network.scale()
+    }
+
     /// The method's card.
     pub fn method(&self) -> &'static MethodCard {
         self.network.card()
@@ -74,7 +130,8 @@ impl Enhancer {
         self.network.n_parameters()
     }
 
-    /// Brightens a decoded photograph; alpha and metadata stay as they are.
+    /// Brightens a decoded photograph; alpha and metadata stay as they are, or are those of the enlarged
+    /// photograph.
     ///
     /// # Errors
     /// See [`EnhanceError`](crate::EnhanceError); a broken result is never returned.
@@ -87,8 +144,7 @@ impl Enhancer {
         photo.warnings.extend(warning);
         let (raster, report) =
             enhance(&*self.network, &photo.raster, &conversion, options, &self.device)?;
-        photo.raster = raster;
-        Ok((photo, report))
+        Ok((photo.enlarged_as(raster, report.scale), report))
     }
 
     /// From file to file in memory.

@@ -50,6 +50,22 @@ pub enum Error {
         /// Its name.
         method: &'static str,
     },
+    /// No method inside the program makes photographs so much larger.
+    #[error("no method inside the program enlarges {scale} times")]
+    NoScale {
+        /// What was asked for.
+        scale: u32,
+    },
+    /// The network does not lead to the size that was asked for.
+    #[error("{method} gives results {found} times as large on each side, {expected} was asked for")]
+    OtherScale {
+        /// Its name, or those of a network and the one after it.
+        method: String,
+        /// What was asked for.
+        expected: u32,
+        /// What the network gives.
+        found: u32,
+    },
     /// That many variations are not drawn.
     #[error("expected {} to {} samples, got {found}", Draws::N_SAMPLES.start(), Draws::N_SAMPLES.end())]
     SampleCount {
@@ -82,6 +98,11 @@ impl Error {
             Self::CannotDraw { .. } => Some(
                 "leave out --samples and --uncertainty, or name a method that draws".to_owned(),
             ),
+            Self::NoScale { .. } => Some(
+                "name a method, and its result is enlarged; or name weights that enlarge"
+                    .to_owned(),
+            ),
+            Self::OtherScale { found, .. } => Some(format!("ask for {found}, or leave it out")),
             Self::SampleCount { .. } => None,
             Self::OtherMethod { found, .. } => Some(format!("leave --method out, or use {found}")),
         }

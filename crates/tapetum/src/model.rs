@@ -42,6 +42,26 @@ impl Model {
         }
     }
 
+    /// What is used of a method that makes a photograph `scale` times as large on each side: its weights for
+    /// that, or [`Model::default_of`] it where it has none.
+    ///
+    /// # Errors
+    /// Its weights are not inside the program.
+    pub fn of_method_at(method: &'static MethodCard, scale: u32) -> Result<Self, Error> {
+        let weights = method.weights_by_scale.iter().find(|(known, _)| *known == scale);
+        weights.map_or_else(|| Self::default_of(method), |(_, name)| Self::built_in(name))
+    }
+
+    /// What is used to make a photograph `scale` times as large on each side where nobody names a method.
+    /// Such a method brightens as well.
+    ///
+    /// # Errors
+    /// [`Error::NoScale`] where no method has weights for that.
+    pub fn at_scale(scale: u32) -> Result<Self, Error> {
+        let weights = weights_at(&all(), scale).ok_or(Error::NoScale { scale })?;
+        Self::built_in(weights)
+    }
+
     /// A model inside the program.
     ///
     /// # Errors
@@ -81,6 +101,12 @@ impl Model {
     }
 }
 
+/// The first weights of a method that are for a scale.
+fn weights_at(cards: &[&MethodCard], scale: u32) -> Option<&'static str> {
+    let all = cards.iter().flat_map(|card| card.weights_by_scale);
+    all.copied().find_map(|(known, name)| (known == scale).then_some(name))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
@@ -98,6 +124,21 @@ mod tests {
             assert_eq!(network.n_parameters(), card.n_parameters, "{}", card.name);
             assert_eq!(Enhancer::new(&model).unwrap().method(), card);
         }
+    }
+
+    #[test]
+    fn weights_are_found_by_their_scale() {
+        let plain = all()[0].clone();
+        let enlarging =
+            MethodCard { weights_by_scale: &[(1, "same"), (2, "double")], ..plain.clone() };
+        let cards = [&plain, &enlarging];
+        for (scale, expected) in [(1, Some("same")), (2, Some("double")), (4, None)] {
+            assert_eq!(weights_at(&cards, scale), expected);
+        }
+        let error = Model::at_scale(3).unwrap_err();
+        assert_eq!(error.to_string(), "no method inside the program enlarges 3 times");
+        let model = Model::of_method_at(all()[0], 3).unwrap();
+        assert_eq!(model.name, Model::default_of(all()[0]).unwrap().name);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tapetum_image::{ColorConversion, Format, Photo};
 use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport,
-    enhance::{Spread, enhance},
+    enhance::{Spread, check_size, enhance},
 };
 
 use crate::{enhancer::Enhancer, error::Error};
@@ -63,7 +63,8 @@ impl Enhancer {
     ///
     /// # Errors
     /// [`Error::CannotDraw`] where the method gives one result only, [`Error::SampleCount`] outside of
-    /// [`Draws::N_SAMPLES`]. What cannot be enhanced is an error of the variation.
+    /// [`Draws::N_SAMPLES`]; the results would be larger than the options allow. What cannot be enhanced is an
+    /// error of the variation.
     pub fn variations<'a>(
         &'a self,
         photo: &'a Photo,
@@ -76,7 +77,10 @@ impl Enhancer {
         if !Draws::N_SAMPLES.contains(&draws.n_samples) {
             return Err(Error::SampleCount { found: draws.n_samples });
         }
+        let scale = self.scale();
+        check_size(&photo.raster, scale, &options.limits)?;
         let (conversion, warning) = ColorConversion::for_photo(photo)?;
+        let (width, height) = (photo.raster.width() * scale, photo.raster.height() * scale);
         Ok(Variations {
             enhancer: self,
             photo,
@@ -84,7 +88,7 @@ impl Enhancer {
             draws,
             conversion,
             warning,
-            spread: Spread::new(photo.raster.width(), photo.raster.height()),
+            spread: Spread::new(width, height),
             has_failed: false,
         })
     }
@@ -113,17 +117,17 @@ impl Variations<'_> {
         let seed = self.draws.seed_of(self.spread.n_images() + 1);
         let no_draws = Error::CannotDraw { method: network.card().name };
         let network = network.sampled(seed).ok_or(no_draws)?;
-        let map_bytes = self.photo.raster.n_pixels() * Spread::BYTES_PER_PX;
+        let area = u64::from(self.enhancer.scale()).pow(2);
+        let map_bytes = self.photo.raster.n_pixels() * area * Spread::BYTES_PER_PX;
         let memory_bytes_max = self.options.memory_bytes_max.saturating_sub(map_bytes);
         let options = EnhanceOptions { memory_bytes_max, ..self.options.clone() };
         let (raster, report) =
             enhance(&*network, &self.photo.raster, &self.conversion, &options, device)
                 .map_err(|error| with_map(error, self.options.memory_bytes_max, map_bytes))?;
         self.spread.add(&raster, &self.conversion);
-        let Photo { alpha, metadata, format, warnings, .. } = self.photo;
-        let (alpha, metadata) = (alpha.clone(), metadata.clone());
-        let warnings = warnings.iter().chain(&self.warning).cloned().collect();
-        Ok((Photo { raster, alpha, metadata, format: *format, warnings }, report))
+        let mut photo = self.photo.clone().enlarged_as(raster, report.scale);
+        photo.warnings.extend(self.warning.clone());
+        Ok((photo, report))
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::desk::Desk;
 
 /// All options of `enhance` that people use by name.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 18] = [
     "--output",
     "--method",
     "--weights",
+    "--scale",
+    "--then",
     "--strength",
     "--device",
     "--memory",

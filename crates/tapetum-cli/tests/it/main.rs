@@ -18,6 +18,7 @@ mod models;
 mod nothing_lost;
 mod reports;
 mod resume;
+mod scale;
 mod shorthand;
 #[cfg(unix)]
 mod system;

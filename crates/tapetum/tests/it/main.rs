@@ -4,6 +4,7 @@
 
 mod pictures;
 
+mod enlarging;
 mod light;
 mod nothing_lost;
 mod orientation;

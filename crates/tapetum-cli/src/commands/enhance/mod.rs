@@ -25,8 +25,8 @@ use tapetum::{
 };
 
 use self::{
-    load::{load_enhancer, load_model},
-    settings::{settings_hash, settings_text},
+    load::{load_enhancer, load_model, load_second},
+    settings::{Networks, settings_hash, settings_text},
 };
 use super::generate::print;
 use crate::{
@@ -41,7 +41,8 @@ use crate::{
 
 pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let model = load_model(arguments)?;
-    let enhancer = load_enhancer(&model, arguments)?;
+    let second = load_second(arguments)?;
+    let enhancer = load_enhancer(&model, second.as_ref(), arguments)?;
     let plan = plan(PlanOptions {
         inputs: &arguments.inputs,
         output: arguments.output.as_deref(),
@@ -49,7 +50,10 @@ pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<
         further: arguments.draws.further(),
     })?;
     check_pipes(&plan, arguments)?;
-    let session = Session::new(arguments, &plan, model, enhancer)?;
+    let networks = Networks::of(&enhancer, second.as_ref());
+    let settings_text = settings_text(arguments, &networks);
+    let models = Models { first: model, second };
+    let session = Session::new(arguments, &plan, models, enhancer, settings_text)?;
     let advice = plan.folder.as_ref().map_or("", |_| ", --resume continues");
     output::finish_files_when_interrupted(advice)
         .map_err(|error| Failure::new(Kind::Environment, error.to_string()))?;
@@ -81,6 +85,12 @@ fn check_pipes(plan: &Plan, arguments: &EnhanceArguments) -> Result<(), Failure>
     Ok(())
 }
 
+/// What was loaded.
+struct Models {
+    first: Model,
+    second: Option<Model>,
+}
+
 /// Everything that all files share.
 struct Session {
     enhancer: Enhancer,
@@ -93,6 +103,8 @@ struct Session {
     /// `None` for a method without weights.
     weights_name: Option<String>,
     method_name: &'static str,
+    /// Name and hash of the second network's weights.
+    second: Option<(String, String)>,
     further: Option<Further>,
     existing: Existing,
 }
@@ -101,9 +113,11 @@ impl Session {
     fn new(
         arguments: &EnhanceArguments,
         plan: &Plan,
-        model: Model,
+        models: Models,
         enhancer: Enhancer,
+        settings_text: String,
     ) -> Result<Self, Failure> {
+        let Models { first: model, second } = models;
         let wishes = Wishes { overwrite: arguments.overwrite, resume: arguments.resume };
         let existing = Existing::open(plan.folder.as_deref(), wishes)?;
         let limits = Limits {
@@ -124,7 +138,8 @@ impl Session {
             encode: EncodeOptions { quality: arguments.quality },
         };
         Ok(Self {
-            settings_text: settings_text(arguments, model.method),
+            settings_text,
+            second: second.map(|second| (second.name, second.weights.content_hash())),
             weights_sha256: model.weights.content_hash(),
             weights_name: model.method.default_weights.map(|_| model.name),
             method_name: model.method.name,
@@ -284,6 +299,9 @@ impl Session {
             method: self.method_name,
             weights: self.weights_name.as_deref(),
             weights_sha256: self.weights_name.as_ref().map(|_| self.weights_sha256.as_str()),
+            scale: self.enhancer.scale(),
+            then: self.second.as_ref().map(|(name, _)| name.as_str()),
+            then_sha256: self.second.as_ref().map(|(_, hash)| hash.as_str()),
             n_samples: self.further.map(|further| further.draws.n_samples),
             seed: self.further.map(|further| further.draws.seed),
             n_done: count(|outcome| matches!(outcome, Outcome::Done(_))),

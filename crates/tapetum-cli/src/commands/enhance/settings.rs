@@ -1,11 +1,33 @@
 //! What the command line decides about the bytes of the outputs, so that a resumed run knows them again.
 
-use tapetum::{Draws, MethodCard, Strength, Tiling};
+use tapetum::{Draws, Enhancer, Model, Strength, Tiling};
 
 use crate::{args::EnhanceArguments, manifest::sha256, plan::Product};
 
-/// Everything that decides the bytes of a result beside the input and the weights.
-pub(super) fn settings_text(arguments: &EnhanceArguments, method: &MethodCard) -> String {
+/// What runs, beside its weights.
+pub(super) struct Networks {
+    method: &'static str,
+    tiling: Tiling,
+    scale: u32,
+    /// Method and weights of the second network.
+    second: Option<String>,
+}
+
+impl Networks {
+    pub(super) fn of(enhancer: &Enhancer, second: Option<&Model>) -> Self {
+        let describe =
+            |model: &Model| format!("{} {}", model.method.name, model.weights.content_hash());
+        Self {
+            method: enhancer.method().name,
+            tiling: enhancer.network().tiling(),
+            scale: enhancer.scale(),
+            second: second.map(describe),
+        }
+    }
+}
+
+/// Everything that decides the bytes of a result beside the input and the first network's weights.
+pub(super) fn settings_text(arguments: &EnhanceArguments, networks: &Networks) -> String {
     let strength = match arguments.strength {
         Strength::Auto => "auto".to_owned(),
         Strength::Fixed(share) => share.to_bits().to_string(),
@@ -13,9 +35,20 @@ pub(super) fn settings_text(arguments: &EnhanceArguments, method: &MethodCard) -
     let format = arguments.format.map_or("own", tapetum::Format::name);
     let version = env!("CARGO_PKG_VERSION");
     let EnhanceArguments { quality, precision, fast, .. } = arguments;
-    let tiles = tiles_setting(arguments, method.tiling);
-    let method = method.name;
-    format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}{tiles}")
+    let tiles = tiles_setting(arguments, networks.tiling);
+    let size = size_setting(networks.scale, networks.second.as_deref());
+    let method = networks.method;
+    format!("{version} {method} {strength} {format} {quality} {precision:?} {fast}{tiles}{size}")
+}
+
+/// How large the result is, and the network that runs on the first one's, where that differs from one
+/// network that keeps the size.
+fn size_setting(scale: u32, second: Option<&str>) -> String {
+    match (scale, second) {
+        (1, None) => String::new(),
+        (scale, None) => format!(" x{scale}"),
+        (scale, Some(second)) => format!(" x{scale} {second}"),
+    }
 }
 
 /// Of the settings and what is more for one of the files. What other files there are does not count.
@@ -43,17 +76,40 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::Parser;
-    use tapetum::methods;
 
     use super::*;
     use crate::args::{Arguments, Command};
 
+    fn networks(tiling: Tiling) -> Networks {
+        Networks { method: "any", tiling, scale: 1, second: None }
+    }
+
     fn settings(tiling: Tiling, more: &[&str]) -> String {
+        settings_of(&networks(tiling), more)
+    }
+
+    fn settings_of(networks: &Networks, more: &[&str]) -> String {
         let all = ["tapetum", "enhance", "a.png"].iter().chain(more);
         let Command::Enhance(arguments) = Arguments::parse_from(all).command else {
             panic!("enhance was asked for")
         };
-        settings_text(&arguments, &MethodCard { tiling, ..methods()[0].clone() })
+        settings_text(&arguments, networks)
+    }
+
+    #[test]
+    fn a_size_and_a_second_network_outdate_a_result() {
+        let plain = || networks(Tiling::WholeImageOnly);
+        let second = |hash: &str| Some(format!("other {hash}"));
+        let all = [
+            plain(),
+            Networks { scale: 2, ..plain() },
+            Networks { scale: 4, ..plain() },
+            Networks { second: second("a"), ..plain() },
+            Networks { second: second("b"), ..plain() },
+            Networks { scale: 2, second: second("a"), ..plain() },
+        ];
+        let found: BTreeSet<_> = all.iter().map(|networks| settings_of(networks, &[])).collect();
+        assert_eq!(found.len(), all.len());
     }
 
     #[test]
