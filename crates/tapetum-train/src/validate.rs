@@ -1,10 +1,14 @@
 //! Validation through the code that users enhance with, and pictures to look at.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use tapetum_data::{Classes, Entries, Pair, Part, Split, detect, images};
 use tapetum_image::{
-    Channels, EncodeOptions, Format, Image, Photo, Raster, Samples, Srgb, encode, resize,
+    Channels, EncodeOptions, Filter, Format, Image, Photo, Raster, Samples, Srgb, encode, enlarge,
+    resize,
 };
 use tapetum_metrics::{ConfusionMatrix, Picture, SsimVariant, cityscapes_class, psnr_rgb, ssim};
 use tapetum_nn::{
@@ -54,7 +58,8 @@ struct Set {
 }
 
 enum Scenes {
-    Paired(Vec<Pair>),
+    /// By how many times larger the references are on each side.
+    Paired(BTreeMap<u32, Vec<Pair>>),
     Labelled(Vec<Pair>, Classes),
     Dark(Vec<PathBuf>),
 }
@@ -85,6 +90,11 @@ impl Sets {
             (Scenes::Labelled(..), Trained::Enhancer(_)) => {
                 Err(set.misplaced("an enhancer", "pairs or samples"))
             }
+            (Scenes::Paired(scales), Trained::Enhancer(network))
+                if !scales.contains_key(&network.scale()) =>
+            {
+                Err(set.of_other_scales(scales, network.scale()))
+            }
             (Scenes::Paired(_) | Scenes::Dark(_), Trained::Segmenter(_)) => {
                 Err(set.misplaced("a segmenter", "labelled"))
             }
@@ -102,7 +112,8 @@ impl Sets {
         let (mut scores, mut samples) = (Vec::new(), Vec::new());
         for set in &self.sets {
             match (&set.scenes, trained) {
-                (Scenes::Paired(pairs), Trained::Enhancer(network)) => {
+                (Scenes::Paired(scales), Trained::Enhancer(network)) => {
+                    let pairs = scales.get(&network.scale()).map_or(&[][..], Vec::as_slice);
                     scores.extend(set.score_pairs(pairs, &**network)?);
                     let sampled = pairs.iter().take(self.n_samples);
                     for pair in sampled {
@@ -182,7 +193,8 @@ impl Set {
         n_done: usize,
     ) -> Result<Sample, TrainError> {
         let low = read(&pair.first)?;
-        let mut views = vec![whole(&low), enhanced(network, &low, &pair.first)?];
+        let mut views =
+            vec![untouched(&low, network.scale()), enhanced(network, &low, &pair.first)?];
         let mut psnr_db = None;
         if !pair.second.as_os_str().is_empty() {
             let reference = whole(&read(&pair.second)?);
@@ -202,6 +214,13 @@ impl Set {
         Ok(Sample { name, file, png, size, psnr_db })
     }
 
+    fn of_other_scales(&self, scales: &BTreeMap<u32, Vec<Pair>>, scale: u32) -> TrainError {
+        let found: Vec<String> = scales.keys().map(u32::to_string).collect();
+        let expected = format!("references {scale} times as large as the network's input");
+        let found = format!("references {} times as large", found.join(" and "));
+        TrainError::config("validation", expected, format!("{found} in '{}'", self.name))
+    }
+
     fn misplaced(&self, what: &str, key: &str) -> TrainError {
         let expected = format!("sets for {what}, under {key}");
         TrainError::config("validation", expected, format!("'{}'", self.name))
@@ -210,25 +229,28 @@ impl Set {
 
 fn scenes(folder: &Path, is_paired: bool) -> Result<Scenes, TrainError> {
     let wrong = |found: &str| {
-        let expected = if is_paired { "pairs of one size" } else { "labelled photographs" };
+        let expected = if is_paired { "pairs" } else { "labelled photographs" };
         TrainError::data(folder, format!("expected {expected}, found {found}"))
     };
     let splits = detect(folder)?.splits;
     let is_wanted = |split: &&Split| match split.entries {
-        Entries::Paired(_) => is_paired && split.scale == 1,
+        Entries::Paired(_) => is_paired,
         Entries::Labelled { .. } => !is_paired,
         _ => false,
     };
     let wanted: Vec<&Split> = splits.iter().filter(is_wanted).collect();
     // A set that says what is for training says so for a reason.
-    let untrained = wanted.iter().copied().filter(|split| split.part != Part::Train);
-    let untrained: Vec<&Split> = untrained.collect();
-    let chosen = if untrained.is_empty() { wanted } else { untrained };
-    let (mut paired, mut labelled) = (Vec::new(), Vec::new());
+    let is_untrained = |split: &Split| split.part != Part::Train;
+    let has_untrained =
+        |scale| wanted.iter().any(|split| split.scale == scale && is_untrained(split));
+    let chosen = wanted.iter().filter(|split| is_untrained(split) || !has_untrained(split.scale));
+    let (mut paired, mut labelled) = (BTreeMap::<u32, Vec<Pair>>::new(), Vec::new());
     let mut meaning = Classes::Own;
     for split in chosen {
         match &split.entries {
-            Entries::Paired(pairs) => paired.extend(pairs.iter().cloned()),
+            Entries::Paired(pairs) => {
+                paired.entry(split.scale).or_default().extend(pairs.iter().cloned());
+            }
             Entries::Labelled { pairs, classes } => {
                 labelled.extend(pairs.iter().cloned());
                 meaning = *classes;
@@ -243,7 +265,8 @@ fn scenes(folder: &Path, is_paired: bool) -> Result<Scenes, TrainError> {
     }
 }
 
-/// A network that darkens is scored as it is: with its input, which is the better image.
+/// A network that darkens is scored as it is: with its input, which is the better image, as large as a
+/// result.
 fn enhanced(
     network: &dyn Network,
     low: &Photograph,
@@ -252,7 +275,9 @@ fn enhanced(
     let options = EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
     let result = enhance(network, low.raster(), low.conversion(), &options, &Device::flex());
     let raster = match result {
-        Err(EnhanceError::Darker { .. } | EnhanceError::Constant { .. }) => return Ok(whole(low)),
+        Err(EnhanceError::Darker { .. } | EnhanceError::Constant { .. }) => {
+            return Ok(untouched(low, network.scale()));
+        }
         Err(source) => return Err(TrainError::Enhance { path: path.to_owned(), source }),
         Ok((raster, _)) => raster,
     };
@@ -261,6 +286,17 @@ fn enhanced(
 
 fn read(path: &Path) -> Result<Photograph, TrainError> {
     Photograph::read(path, None)
+}
+
+/// A photograph as large as results are, by a bicubic filter.
+fn untouched(photograph: &Photograph, scale: u32) -> Image<Srgb> {
+    let image = whole(photograph);
+    if scale == 1 {
+        return image;
+    }
+    let mut large = enlarge(&image, scale, Filter::Bicubic);
+    large.pixels.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+    large
 }
 
 fn whole(photograph: &Photograph) -> Image<Srgb> {
@@ -299,3 +335,7 @@ fn side_by_side(images: &[Image<Srgb>]) -> Image<Srgb> {
     }
     Image::new(width, height, pixels)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests;

@@ -1,6 +1,7 @@
 //! Published data sets, recognised by their folders.
 
 mod arrange;
+mod enlarged;
 mod locate;
 mod table;
 
@@ -81,22 +82,26 @@ pub enum Classes {
 }
 
 /// The data set in a folder: LOL-v1 and v2, LSRW, SICE, RELLISUR, Cityscapes, CamVid, NASA, Semi-LLIE,
-/// `low` and `high` and the like with or without `train` and `test` above them, `image` and `label`, or
+/// `low` and `high` and the like with or without `train` and `test` above them (where references may be twice
+/// or four times as large, as those of the first pair are), `image` and `label`, or
 /// images alone. Case does not matter; folders that belong to no layout are passed over.
 ///
 /// # Errors
 /// The folder cannot be read; it has no known layout, or several; a folder lacks its partner; files lack
 /// their partners or share a name, and all of them are listed; labels are colours, not classes.
 pub fn detect(folder: &Path) -> Result<DataSet, DataError> {
-    let found = match located(PUBLISHED, folder)? {
-        found if found.is_empty() => located(GENERAL, folder)?,
-        found => found,
-    };
+    let published = located(PUBLISHED, folder)?;
+    let is_general = published.is_empty();
+    let found = if is_general { located(GENERAL, folder)? } else { published };
     match found.as_slice() {
         [] => flat(folder),
         [(layout, places)] => {
             let splits = places.iter().map(arrange::splits).collect::<Result<Vec<_>, _>>()?;
-            Ok(DataSet { layout, splits: splits.concat() })
+            let mut splits = splits.concat();
+            if is_general {
+                enlarged::measure(&mut splits);
+            }
+            Ok(DataSet { layout, splits })
         }
         several => {
             let layouts = several.iter().map(|(layout, _)| *layout).collect();

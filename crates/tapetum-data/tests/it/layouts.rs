@@ -326,3 +326,23 @@ fn what_does_not_fit_together_is_refused() {
         assert_eq!(described(files), expected);
     }
 }
+
+#[test]
+fn the_first_pair_of_low_and_high_says_how_much_larger_references_are() {
+    let write = |folder: &Path, name: &str, width: u32, height: u32| {
+        let pixels = vec![9; (width * height) as usize];
+        let header = format!("P5 {width} {height} 255\n").into_bytes();
+        std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(name), [header, pixels].concat()).unwrap();
+    };
+    let sizes = [((6, 4), 1), ((12, 8), 2), ((24, 16), 4), ((18, 12), 1), ((12, 9), 1)];
+    for ((width, height), expected) in sizes {
+        for (low, high) in [("low", "high"), ("train/input", "train/GT")] {
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), &format!("{low}/1.pgm"), 6, 4);
+            write(folder.path(), &format!("{high}/1.pgm"), width, height);
+            let set = detect(folder.path()).unwrap();
+            assert_eq!(set.splits[0].scale, expected, "{low} {width}x{height}");
+        }
+    }
+}

@@ -299,3 +299,49 @@ fn items_of(set: DataSet, form: Form) -> Vec<Item> {
     });
     items.collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::fs;
+
+    use tapetum_image::{Channels, EncodeOptions, Format, Photo, Raster, Samples, encode};
+
+    use super::*;
+
+    /// Each pixel of a picture of 24x20 that holds its place, `scale` times in each direction.
+    fn write(path: &Path, scale: u32) {
+        let (width, height) = (24 * scale, 20 * scale);
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x / scale, y / scale)));
+        let samples = pixels.flat_map(|(x, y)| [x as u8, y as u8, 100]).collect();
+        let raster = Raster::new(width, height, Channels::Rgb, Samples::U8(samples)).unwrap();
+        let photo = Photo::from_raster(raster, Format::Png);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, encode(&photo, Format::Png, &EncodeOptions::default()).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_larger_reference_in_low_and_high_is_cut_where_its_low_image_is() {
+        for scale in [1, 2, 4] {
+            let folder = tempfile::tempdir().unwrap();
+            write(&folder.path().join("set/low/1.png"), 1);
+            write(&folder.path().join("set/high/1.png"), scale);
+            let config = serde_json::json!({ "pairs": ["set"], "n": 1, "size_px": 16 });
+            let config: PartConfig = serde_json::from_value(config).unwrap();
+            let source = Source::find("pairs", &config, folder.path()).unwrap();
+            for position in 0..8 {
+                let (example, _) = source.draw(3, position, &Cache::new(1 << 20)).unwrap();
+                let Partner::Reference(reference) = example.partner else { panic!("a pair") };
+                let low = example.image;
+                assert_eq!((low.width(), reference.width()), (16 / scale, 16));
+                let at = |x: u32, y: u32| {
+                    let start = ((y / scale * low.width() + x / scale) * 3) as usize;
+                    low.pixels[start..start + 3].to_vec()
+                };
+                let places = (0..16).flat_map(|y| (0..16).map(move |x| (x, y)));
+                let expected: Vec<f32> = places.flat_map(|(x, y)| at(x, y)).collect();
+                assert_eq!(reference.pixels, expected);
+            }
+        }
+    }
+}
