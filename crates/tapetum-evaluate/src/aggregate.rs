@@ -112,6 +112,16 @@ fn notes(contest: &Contest) -> Vec<String> {
     notes
 }
 
+/// How results came to the size of references that are larger than the dark images.
+pub(crate) fn enlarged_note(set: &str, scale: u32) -> String {
+    format!(
+        "{set}: references are {scale} times as large as the dark images on each side. A network's own \
+         enlargement counts as it is; what keeps its size was enlarged after it ran, by Lanczos-3, and the \
+         untouched image by a bicubic filter (Keys, a = -1/2), as was the dark image where a result is \
+         compared with it. Change on well-lit is left out for networks that enlarge."
+    )
+}
+
 fn column(scenes: &[Option<Found>], column_idx: usize) -> Vec<Option<f64>> {
     scenes.iter().map(|found| found.as_ref().and_then(|found| found.scores[column_idx])).collect()
 }

@@ -31,7 +31,7 @@ pub enum EvaluateError {
         source: ImageError,
     },
     /// Images that belong together differ in size.
-    #[error("expected images of one size in each pair, got: {}", misfits.join("; "))]
+    #[error("expected images of one size in each pair, or references of a set 2 or 4 times as large, got: {}", misfits.join("; "))]
     Sizes {
         /// One sentence a pair.
         misfits: Vec<String>,

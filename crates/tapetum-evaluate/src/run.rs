@@ -76,12 +76,17 @@ pub fn evaluate(
         }
     }
     let n_failed = failures.len();
+    let enlarged = sets.iter().zip(&manifests).filter(|(_, manifest)| manifest.scale > 1);
+    let enlarged =
+        enlarged.map(|(set, manifest)| aggregate::enlarged_note(&set.name, manifest.scale));
+    let enlarged: Vec<String> = enlarged.collect();
     // A scene that cannot be read fails once for each contestant.
     failures.dedup_by_key(|error| error.to_string());
     add_flicker(&sources, &mut results);
     let hashes = manifests.into_iter().map(|manifest| manifest.sha256).collect();
     let references = fid_references(contest)?;
     let mut report = aggregate::report(contest, &sources, columns, &results, hashes, &references);
+    report.notes.extend(enlarged);
     if n_failed > 0 {
         report.notes.push(format!("{n_failed} results could not be scored and count in no mean"));
     }
@@ -205,7 +210,7 @@ impl Setting<'_> {
             hasher.update(std::fs::read(path).ok()?);
         }
         if let Maker::Network(network) = &contestant.maker
-            && let Tiling::Approximate { .. } = network.card().tiling
+            && let Tiling::Approximate { .. } = network.tiling()
         {
             hasher.update(self.contest.options.memory_bytes_max.to_le_bytes());
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tapetum_image::{ColorConversion, Image, Srgb};
+use tapetum_image::{ColorConversion, Filter, Image, Srgb, enlarge};
 use tapetum_metrics::{ConfusionMatrix, Picture, Views, mean_ciede2000};
 use tapetum_nn::{
     EnhanceError, EnhanceOptions, Network, Strength,
@@ -12,7 +12,7 @@ use tapetum_nn::{
 
 use crate::{
     column::Source,
-    contest::{Contest, Contestant, Maker},
+    contest::{Contest, Contestant, Maker, UNTOUCHED},
     error::EvaluateError,
     set::{Scene, Set, darkened, raster, read_image, read_labels},
 };
@@ -54,6 +54,30 @@ impl Input {
         let labels = scene.labels.as_ref().map(|path| read_labels(path, limits)).transpose()?;
         Ok(Self { low, reference: image(&scene.reference)?, labels })
     }
+
+    /// How many times larger a result of a network is to be; its own scale where nothing says so.
+    fn scale(&self, network: &dyn Network) -> u32 {
+        match (&self.low, &self.reference, &self.labels) {
+            (Some(low), Some(reference), _) => reference.width() / low.width(),
+            (_, _, Some(_)) => 1,
+            _ => network.scale(),
+        }
+    }
+}
+
+/// The dark image as large as a result: enlarged as it is by whoever leaves it untouched.
+pub(crate) fn as_large_as(low: &Image<Srgb>, result: &Image<Srgb>) -> Image<Srgb> {
+    enlarged(low, result.width() / low.width(), Filter::Bicubic)
+}
+
+/// Values are cut to 0..1 where something is enlarged.
+fn enlarged(image: &Image<Srgb>, scale: u32, filter: Filter) -> Image<Srgb> {
+    if scale <= 1 {
+        return image.clone();
+    }
+    let mut large = enlarge(image, scale, filter);
+    large.pixels.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+    large
 }
 
 /// An image, and what was noticed while it was made.
@@ -72,12 +96,38 @@ pub(crate) fn result(
             None => Ok(None),
         },
         (Maker::Network(network), Some(low)) => {
+            let missing = missing_scale(contestant, *network, input)?;
             let (image, note) = run(*network, low, contest.options.strength, contest)
                 .map_err(|source| failed(contestant, source))?;
+            let is_untouched = contestant.note.name == UNTOUCHED;
+            let filter = if is_untouched { Filter::Bicubic } else { Filter::Lanczos };
+            let image = match missing {
+                1 => image,
+                missing => enlarged(&image, missing, filter),
+            };
             Ok(Some((image, note.into_iter().collect())))
         }
         (Maker::Network(_), None) => Ok(None),
     }
+}
+
+/// What has to be enlarged after a network ran.
+fn missing_scale(
+    contestant: &Contestant,
+    network: &dyn Network,
+    input: &Input,
+) -> Result<u32, EvaluateError> {
+    let (expected, found) = (input.scale(network), network.scale());
+    if found == 1 || found == expected {
+        return Ok(expected / found);
+    }
+    Err(EvaluateError::Request {
+        message: format!(
+            "{}: expected results {expected} times as large as the dark images, its are {found} times",
+            contestant.note.name
+        ),
+        hint: "name other weights, or another set".to_owned(),
+    })
 }
 
 /// Scores a result in every column.
@@ -89,8 +139,9 @@ pub(crate) fn score(
     enhanced: &Image<Srgb>,
 ) -> Result<Found, EvaluateError> {
     let mut found = Found { scores: vec![None; sources.len()], ..Found::default() };
+    let low = input.low.as_ref().map(|low| as_large_as(low, enhanced));
     for (protocol_idx, protocol) in contest.protocols.iter().enumerate() {
-        let low = input.low.as_ref().map(|low| protocol.file(low));
+        let low = low.as_ref().map(|low| protocol.file(low));
         let reference = input.reference.as_ref().map(|reference| protocol.file(reference));
         let plain = protocol.result(enhanced);
         let scaled = reference.as_ref().map(|reference| protocol.with_mean_of(&plain, reference));
@@ -144,7 +195,7 @@ fn defined(
     }
 }
 
-/// Mean CIEDE2000 by which a method changes the reference.
+/// Mean CIEDE2000 by which a method changes the reference; none for a network that enlarges it.
 fn well_lit_change(
     contest: &Contest,
     contestant: &Contestant,
@@ -154,6 +205,9 @@ fn well_lit_change(
     let (Maker::Network(network), Some(reference)) = (&contestant.maker, &input.reference) else {
         return Ok(None);
     };
+    if network.scale() != 1 {
+        return Ok(None);
+    }
     let (changed, _) =
         run(*network, reference, strength, contest).map_err(|source| failed(contestant, source))?;
     let protocol = &contest.protocols[0];
@@ -188,10 +242,11 @@ fn run(
             let pixels = result.read_rgb(result.rect()).pixels;
             let note = format!("{} tiles (approximate)", report.n_tiles);
             let note = report.is_approximate.then_some(note);
-            Ok((Image::new(low.width(), low.height(), pixels), note))
+            Ok((Image::new(result.width(), result.height(), pixels), note))
         }
         Err(refusal @ (EnhanceError::Darker { .. } | EnhanceError::Constant { .. })) => {
-            Ok((low.clone(), Some(format!("left as it is: {refusal}"))))
+            let untouched = enlarged(low, network.scale(), Filter::Bicubic);
+            Ok((untouched, Some(format!("left as it is: {refusal}"))))
         }
         Err(error) => Err(error),
     }

@@ -17,6 +17,9 @@ use tapetum_metrics::Picture;
 
 use crate::{error::EvaluateError, protocol::Protocol};
 
+/// How many times larger references may be on each side.
+const SCALES: [u32; 3] = [1, 2, 4];
+
 /// Images that belong together, with what there is to compare them with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Set {
@@ -62,6 +65,8 @@ pub struct Manifest {
     pub sha256: String,
     /// Over names and contents of each scene's files.
     pub scenes: Vec<[u8; 32]>,
+    /// How many times larger the references are on each side than the dark images.
+    pub scale: u32,
 }
 
 impl Kind {
@@ -136,31 +141,36 @@ impl Set {
         Ok(self.scenes.iter().filter_map(result).collect())
     }
 
-    /// Reads every file: SHA-256 over their names and contents, and whether their sizes fit. All that do
-    /// not are listed.
+    /// Reads every file: SHA-256 over their names and contents, and whether their sizes fit: references are as
+    /// large as their dark images, or all of them twice or four times as large. All that do not fit are
+    /// listed.
     ///
     /// # Errors
     /// A file cannot be read, or sizes differ.
     pub fn check(&self, limits: &Limits, n_threads: usize) -> Result<Manifest, EvaluateError> {
         let results = in_parallel(&self.scenes, n_threads, |scene| scene.check(limits));
         let mut hasher = Sha256::new();
-        let (mut scenes, mut misfits) = (Vec::new(), Vec::new());
+        let (mut scenes, mut misfits, mut set_scale) = (Vec::new(), Vec::new(), None);
         for result in results {
-            let (digest, misfit) = result?;
+            let (digest, sizes) = result?;
             hasher.update(digest);
             scenes.push(digest);
-            misfits.extend(misfit);
+            match sizes.scale() {
+                Some(scale) if *set_scale.get_or_insert(scale) == scale => {}
+                _ => misfits.push(sizes.text()),
+            }
         }
+        let scale = set_scale.unwrap_or(1);
         match misfits.is_empty() {
-            true => Ok(Manifest { sha256: hex(&hasher.finalize()), scenes }),
+            true => Ok(Manifest { sha256: hex(&hasher.finalize()), scenes, scale }),
             false => Err(EvaluateError::Sizes { misfits }),
         }
     }
 }
 
 impl Scene {
-    /// Hash of its names and contents, and what does not fit.
-    fn check(&self, limits: &Limits) -> Result<([u8; 32], Option<String>), EvaluateError> {
+    /// Hash of its names and contents, and the sizes that have to fit.
+    fn check(&self, limits: &Limits) -> Result<([u8; 32], Sizes), EvaluateError> {
         let mut hasher = Sha256::new();
         let mut sizes = Vec::new();
         for path in [&self.low, &self.reference, &self.labels].into_iter().flatten() {
@@ -171,13 +181,36 @@ impl Scene {
             // A set of single images has nothing to fit: its files are decoded once, later.
             if self.reference.is_some() && self.low.is_some() || self.labels.is_some() {
                 let raster = decoded(path, &bytes, limits)?.raster;
-                sizes.push((path, raster.width(), raster.height()));
+                sizes.push((path.clone(), [raster.width(), raster.height()]));
             }
         }
-        let is_fitting = sizes.windows(2).all(|two| (two[0].1, two[0].2) == (two[1].1, two[1].2));
-        let sizes = sizes.iter().map(|(path, w, h)| format!("{} is {w}x{h}", path.display()));
-        let misfit = (!is_fitting).then(|| sizes.collect::<Vec<_>>().join(" but "));
-        Ok((hasher.finalize().into(), misfit))
+        let has_reference = self.reference.is_some();
+        Ok((hasher.finalize().into(), Sizes { sizes, has_reference }))
+    }
+}
+
+/// Files that belong together, the dark image first.
+struct Sizes {
+    sizes: Vec<(PathBuf, [u32; 2])>,
+    /// Whether the second is a reference, which may be larger.
+    has_reference: bool,
+}
+
+impl Sizes {
+    /// How many times larger all others are on each side than the first.
+    fn scale(&self) -> Option<u32> {
+        let scales: &[u32] = if self.has_reference { &SCALES } else { &SCALES[..1] };
+        let Some((_, first)) = self.sizes.first() else { return Some(1) };
+        let is_scale = |scale: &u32| {
+            let expected = first.map(|side| u64::from(side) * u64::from(*scale));
+            self.sizes[1..].iter().all(|(_, size)| size.map(u64::from) == expected)
+        };
+        scales.iter().copied().find(is_scale)
+    }
+
+    fn text(&self) -> String {
+        let size = |(path, [w, h]): &(PathBuf, [u32; 2])| format!("{} is {w}x{h}", path.display());
+        self.sizes.iter().map(size).collect::<Vec<_>>().join(" but ")
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     contest::{Contest, UNTOUCHED},
     error::EvaluateError,
     report::{Report, Showcase},
-    score::{Input, result},
+    score::{Input, as_large_as, result},
     set::in_parallel,
 };
 
@@ -102,7 +102,10 @@ fn showcase(
         reason: reason.clone(),
         width: small.width(),
         height: small.height(),
-        low: address(&input.low.as_ref().map_or_else(|| small.clone(), self::small)),
+        low: address(&match &input.low {
+            Some(low) => self::small(&as_large_as(low, &enhanced)),
+            None => small.clone(),
+        }),
         enhanced: address(&small),
         reference: input.reference.as_ref().map(|reference| address(&self::small(reference))),
         error_map: error_map.map(|map| address(&self::small(&map))),

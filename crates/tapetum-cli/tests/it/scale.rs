@@ -114,3 +114,21 @@ fn what_cannot_be_enlarged_so_is_refused_with_its_size() {
     desk.run(&["a.png", "-s", "3"]).exits(2).says("expected 1, 2 or 4");
     assert_eq!(desk.files(""), ["a.png"]);
 }
+
+#[test]
+fn what_is_synthesised_at_a_scale_is_evaluated_at_it() {
+    let mut desk = Desk::new();
+    for seed in 0..3 {
+        desk.add(&format!("lit/{seed}.png"), &crate::pictures::sized(Format::Png, (96, 80), seed));
+    }
+    desk.run(&["synthesize", "lit", "-o", "set", "-s", "2"]).exits(0);
+    let found = desk.run(&["data", "check", "set", "--json"]).exits(0).json();
+    assert_eq!(found["sets"][0]["splits"][0]["scale"], 2, "{found}");
+    let arguments = ["evaluate", "--data", "set", "--method", "scl-lle", "-o", "report", "--json"];
+    let report = desk.run(&arguments).exits(0).json();
+    for row in report["rows"].as_array().unwrap() {
+        assert_eq!(row["cells"][0]["n_images"], 3, "{row}");
+    }
+    let notes = report["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("2 times as large")));
+}

@@ -3,6 +3,7 @@
 
 mod contests;
 mod csv;
+mod enlarged;
 mod html;
 mod made_up;
 mod markdown;
