@@ -9,9 +9,11 @@ mod bands;
 mod batch_norm;
 mod buffer;
 mod channels;
+mod context;
 mod conv;
 mod curves;
 mod depthwise;
+mod doubled_sum;
 mod elementwise;
 mod gate;
 mod gather;
@@ -20,6 +22,7 @@ mod instructions;
 mod lanes;
 mod math;
 mod max_pool;
+mod modulation;
 mod norm;
 mod peak;
 mod pool;
@@ -40,20 +43,23 @@ pub use crate::{
     bands::{BandLayer, BandPlan},
     batch_norm::{BatchNorm, BatchNormGradients, batch_moments, batch_norm, batch_norm_backward},
     buffer::Buffer,
+    context::{Context, add_in_context, add_in_context_backward},
     conv::{
         Compute, ConvShape, OutputGradient, PaddingMode, Precision, conv2d, conv2d_input_gradient,
-        conv2d_weight_gradient,
+        conv2d_of_doubled, conv2d_weight_gradient,
     },
     curves::{CurveGradients, CurveInputs, apply_curves_to_row, curve, curve_backward},
     depthwise::{
         DepthwiseGradients, DepthwiseInputs, DepthwiseShape, depthwise_conv,
         depthwise_conv_backward,
     },
+    doubled_sum::{DoubledSum, weighted_sum_of_doubled},
     elementwise::{add, add_scaled},
     gate::{gated, gated_backward},
     global_pool::{global_average, global_average_backward, global_max, global_max_backward},
     instructions::Instructions,
     max_pool::{max_pool, max_pool_backward},
+    modulation::{modulate, modulate_backward},
     norm::{LayerNorm, LayerNormGradients, layer_norm, layer_norm_backward},
     peak::peak_flops,
     pool::{PoolShape, average_pool, average_pool_backward},

@@ -8,6 +8,7 @@
 pub(crate) mod amx;
 mod forward;
 pub(crate) mod pack;
+mod rewrite;
 pub(crate) mod taps;
 pub(crate) mod tile;
 mod weight_gradient;
@@ -15,6 +16,7 @@ pub(crate) mod window;
 
 use self::{
     forward::Grid,
+    rewrite::Rewritten,
     taps::Taps,
     weight_gradient::WeightGradient,
     window::{Factor, Source},
@@ -178,6 +180,12 @@ pub fn conv2d(
     output: &mut [f32],
 ) {
     shape.check(sources, weight.len(), output.len());
+    if let Some(Rewritten { shape, weight, bias }) =
+        rewrite::rewritten(compute.instructions, shape, weight, bias)
+    {
+        let parameters = (&weight[..], bias.as_deref());
+        return conv2d(compute, &shape, sources, parameters, activation, output);
+    }
     let (group_in, group_out) = (shape.n_in / shape.groups, shape.n_out / shape.groups);
     let taps = Taps::forward(shape);
     let area = shape.kernel[0] * shape.kernel[1];
@@ -202,6 +210,60 @@ pub fn conv2d(
             output_size: shape.output_size(),
             output_channels: shape.n_out,
             first_output_channel: first_out,
+        };
+        grid.run(output);
+    }
+}
+
+/// `activation(bias + weight ∗ doubled source)` of a 3x3 kernel with zeros around, where every pixel of the source
+/// stands for four: the doubled image is never made. An output pixel reads 2x2 pixels of the source, by sums of the
+/// kernel's taps that fall on the same one.
+///
+/// # Shapes
+/// `source`: `[batch, height, width, n_in]`; `weight`: `[n_out, n_in, 3, 3]`; `bias`: `[n_out]`; `output`: `[batch,
+/// 2 height, 2 width, n_out]`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn conv2d_of_doubled(
+    compute: Compute,
+    [batch, height, width]: [usize; 3],
+    source: &[f32],
+    (weight, bias): (&[f32], &[f32]),
+    activation: Activation,
+    output: &mut [f32],
+) {
+    let n_pixels = batch * height * width;
+    let (n_in, n_out) = (source.len() / n_pixels.max(1), bias.len());
+    assert_eq!(source.len(), n_pixels * n_in, "pixels of as many channels");
+    assert_eq!(weight.len(), n_out * n_in * 9, "weights");
+    assert_eq!(output.len(), 4 * n_pixels * n_out, "output values");
+    // The gradient of such a convolution goes the same way: from each pixel to 4x4 of twice the size.
+    let shape = ConvShape {
+        kernel: [4, 4],
+        stride: [2, 2],
+        padding: [1, 1],
+        ..ConvShape::same(batch, [2 * height, 2 * width], n_out, n_in, 3)
+    };
+    let kernel = rewrite::kernel_of_doubled(weight);
+    let sources = Source::list(&[source], n_pixels, 0..n_in);
+    for taps in Taps::backward(&shape) {
+        let words = pack::words_of_taps(&taps, [n_in].into_iter(), compute.precision);
+        let weights = pack::pack(compute, &words, n_out, |tap, channel, out| {
+            kernel[(out * n_in + channel) * 16 + tap]
+        });
+        let grid = Grid {
+            compute,
+            input_size: [height, width],
+            padding_mode: PaddingMode::Zeros,
+            taps: &taps,
+            sources: &sources,
+            weights: &weights,
+            bias: Some(bias),
+            activation,
+            output_size: shape.size,
+            output_channels: n_out,
+            first_output_channel: 0,
         };
         grid.run(output);
     }

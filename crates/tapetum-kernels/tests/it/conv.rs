@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tapetum_kernels::{
     Activation, Compute, ConvShape, Instructions, OutputGradient, PaddingMode, Precision, conv2d,
-    conv2d_input_gradient, conv2d_weight_gradient,
+    conv2d_input_gradient, conv2d_of_doubled, conv2d_weight_gradient,
 };
 
 /// Calls `visit(input, weight, output)` with the positions of every product.
@@ -232,6 +232,67 @@ fn every_kind_of_convolution_and_its_gradients_equal_plain_loops() {
     let mut random = ChaCha8Rng::seed_from_u64(11);
     for shape in named_shapes() {
         check(&shape, None, Activation::Identity, &mut random);
+    }
+}
+
+#[test]
+fn few_outputs_equal_plain_loops_in_rows_of_every_length() {
+    let mut random = ChaCha8Rng::seed_from_u64(17);
+    for n_out in [1, 2, 3, 5, 8] {
+        for width in [16, 24, 4, 7, 1] {
+            let shape = ConvShape::same(1, [3, width], 5, n_out, 3);
+            check(&shape, None, Activation::LeakyRelu(0.2), &mut random);
+            let mode = PaddingMode::Reflect;
+            let padding = [1.min(shape.size[0] - 1), 1.min(width - 1)];
+            let shape =
+                ConvShape { padding_mode: mode, padding, kernel: [3, 1 + 2 * padding[1]], ..shape };
+            check(&shape, None, Activation::Identity, &mut random);
+        }
+    }
+}
+
+#[test]
+fn small_groups_equal_plain_loops() {
+    let mut random = ChaCha8Rng::seed_from_u64(18);
+    for (groups, group_in, group_out) in [(4, 8, 8), (4, 3, 5), (6, 2, 4), (8, 2, 1), (3, 4, 2)] {
+        let (n_in, n_out) = (groups * group_in, groups * group_out);
+        let shape = ConvShape { groups, ..ConvShape::same(2, [4, 13], n_in, n_out, 3) };
+        check(&shape, None, Activation::LeakyRelu(0.2), &mut random);
+    }
+}
+
+#[test]
+fn a_doubled_image_that_is_never_made_gives_the_same() {
+    let mut random = ChaCha8Rng::seed_from_u64(19);
+    for ([batch, height, width], n_in, n_out) in
+        [([1, 1, 1], 1, 1), ([2, 5, 13], 7, 9), ([1, 3, 40], 32, 33), ([1, 6, 8], 4, 3)]
+    {
+        let shape = ConvShape::same(batch, [2 * height, 2 * width], n_in, n_out, 3);
+        let source = Values::random(batch * height * width * n_in, 1.0, &mut random);
+        let weight = Values::random(n_out * n_in * 9, 0.3, &mut random);
+        let bias = Values::random(n_out, 0.5, &mut random);
+        let n_output = 4 * batch * height * width * n_out;
+        let mut expected: Vec<f64> =
+            (0..n_output).map(|idx| f64::from(bias.get()[idx % n_out])).collect();
+        each_product(&shape, |i, w, o| {
+            let (pixel, channel) = (i / n_in, i % n_in);
+            let (row, x) = (pixel / (2 * width), pixel % (2 * width) / 2);
+            let (image, y) = (row / (2 * height), row % (2 * height) / 2);
+            let from = ((image * height + y) * width + x) * n_in + channel;
+            expected[o] += f64::from(source.get()[from]) * f64::from(weight.get()[w]);
+        });
+        let activation = Activation::LeakyRelu(0.2);
+        expected.iter_mut().for_each(|value| *value = activated(activation, *value));
+        for instructions in Instructions::available() {
+            for precision in [Precision::F32, Precision::Bf16] {
+                let compute = Compute { instructions, precision };
+                let mut found = vec![f32::NAN; n_output];
+                let (size, parameters) = ([batch, height, width], (weight.get(), bias.get()));
+                let source = source.get();
+                conv2d_of_doubled(compute, size, source, parameters, activation, &mut found);
+                check_close(&found, &expected, precision, &format!("{compute:?}, {shape:?}"));
+            }
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The whole network: an image, the distribution of its latent, a latent, an image.
 
-use burn::tensor::Int;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -177,25 +176,9 @@ impl Network for SampledNetwork {
     }
 }
 
-/// Continued by reflection at the right and at the bottom, to sides that the network works on.
+/// Continued by reflection to sides that the network works on.
 fn padded(image: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = image.dims();
-    [(2, height), (3, width)].into_iter().fold(image, |image, (dim, side)| {
-        let target = side.max(SIDE_PX_MIN).next_multiple_of(MULTIPLE_PX);
-        match target == side {
-            true => image,
-            false => image.clone().select(dim, reflected(side, target, &image.device())),
-        }
-    })
-}
-
-/// Where the pixels of a row of `target` lie in one of `side`, there and back again as often as needed.
-fn reflected(side: usize, target: usize, device: &Device) -> Tensor<1, Int> {
-    let period = (2 * side).saturating_sub(2).max(1);
-    let place = |idx: usize| {
-        let place = idx % period;
-        place.min(period - place).min(side - 1) as i32
-    };
-    let places: Vec<i32> = (0..target).map(place).collect();
-    Tensor::from_data(TensorData::new(places, [target]), device)
+    let target = |side: usize| side.max(SIDE_PX_MIN).next_multiple_of(MULTIPLE_PX);
+    ops::continued(image, [target(height), target(width)])
 }

@@ -19,6 +19,10 @@ use super::{
 /// Bytes for a pixel of the strip.
 const STRIP_BYTES_PER_PX: u64 = 12;
 
+/// Tiles begin at multiples of this, so that a network that halves the image, or makes channels of squares of pixels,
+/// does so with the same pixels as in the whole.
+const START_STEP_PX: u32 = 16;
+
 /// A part of one side of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {
@@ -89,7 +93,10 @@ pub(super) fn strip_bytes(raster: &Raster, side: u32, overlap_px: u32, scale: u3
 
 /// Pixels that the network sees of the largest tile of a grid, as [`strip_bytes`] counts.
 pub(super) fn tile_pixels(raster: &Raster, side: u32, overlap_px: u32) -> u64 {
-    let seen = |length| u64::from(longest_px(length, side, overlap_px));
+    let seen = |length: u32| {
+        let longest = longest_px(length, side, overlap_px) + START_STEP_PX - 1;
+        u64::from(longest.min(length))
+    };
     seen(raster.width()) * seen(raster.height())
 }
 
@@ -104,7 +111,8 @@ fn longest_px(length: u32, side: u32, reach_px: u32) -> u32 {
 impl Piece {
     /// What the network sees.
     fn seen(&self) -> Range<u32> {
-        self.reaching(self.overlap_px)
+        let Range { start, end } = self.reaching(self.overlap_px);
+        start / START_STEP_PX * START_STEP_PX..end
     }
 
     /// Where the weight is not 0.
@@ -257,7 +265,9 @@ mod tests {
     fn the_planned_length_holds_every_piece() {
         for (length, side, overlap_px) in CASES {
             for piece in grid(length, side, overlap_px).columns {
-                assert!(piece.seen().len() <= longest_px(length, side, overlap_px) as usize);
+                assert!(piece.seen().start.is_multiple_of(START_STEP_PX));
+                let longest = longest_px(length, side, overlap_px) + START_STEP_PX - 1;
+                assert!(piece.seen().len() <= longest as usize);
                 assert!(piece.mixed().len() <= longest_px(length, side, overlap_px / 2) as usize);
             }
         }

@@ -54,6 +54,15 @@ impl Convolution {
         ops::conv2d(input, weight, bias, &self.options, activation)
     }
 
+    /// See [`ops::conv2d_of_doubled`].
+    ///
+    /// # Panics
+    /// Without a bias, or when the kernel is not 3x3.
+    pub fn forward_of_doubled(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let (weight, bias) = self.parameters();
+        ops::conv2d_of_doubled(input, weight, bias.expect("a bias"), activation)
+    }
+
     /// The same way over the input with other parameters.
     pub(super) fn forward_with(
         &self,

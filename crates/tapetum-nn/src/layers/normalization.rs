@@ -58,8 +58,12 @@ impl BatchNorm {
         Self {
             weight: builder.parameter(at("weight"), [n_channels], Initial::Constant(1.0)),
             bias: builder.parameter(at("bias"), [n_channels], Initial::Constant(0.0)),
-            running_mean: builder.running(at("running_mean"), [n_channels], 0.0),
-            running_variance: builder.running(at("running_var"), [n_channels], 1.0),
+            running_mean: builder.running(at("running_mean"), [n_channels], Initial::Constant(0.0)),
+            running_variance: builder.running(
+                at("running_var"),
+                [n_channels],
+                Initial::Constant(1.0),
+            ),
             epsilon,
         }
     }
@@ -100,13 +104,22 @@ impl BatchNorm {
         let states = [(&self.running_mean, mean), (&self.running_variance, variance)];
         for (state, value) in states {
             let running = state.value_sync();
-            let value = match running.device().is_autodiff() {
-                true => value.autodiff(),
-                false => value,
-            };
-            state.update(running * (1.0 - MOMENTUM) + value * MOMENTUM);
-            // What is visited, and saved, is what was synchronised.
-            state.value_sync();
+            let value = on_device_of(&running, value);
+            set(state, running * (1.0 - MOMENTUM) + value * MOMENTUM);
         }
     }
+}
+
+/// A value outside the graph of gradients, on the device that a state is kept on.
+pub(super) fn on_device_of<const D: usize>(state: &Tensor<D>, value: Tensor<D>) -> Tensor<D> {
+    match state.device().is_autodiff() {
+        true => value.autodiff(),
+        false => value,
+    }
+}
+
+/// Replaces a state at once: what is visited, and saved, is what was synchronised.
+pub(super) fn set<const D: usize>(state: &RunningState<Tensor<D>>, value: Tensor<D>) {
+    state.update(value);
+    state.value_sync();
 }

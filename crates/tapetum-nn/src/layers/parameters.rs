@@ -57,9 +57,9 @@ impl<'a, 'b> Builder<'a, 'b> {
         &mut self,
         name: String,
         shape: [usize; D],
-        value: f32,
+        initial: Initial,
     ) -> RunningState<Tensor<D>> {
-        RunningState::new(self.tensor(name, shape, Initial::Constant(value)))
+        RunningState::new(self.tensor(name, shape, initial))
     }
 
     fn tensor<const D: usize>(

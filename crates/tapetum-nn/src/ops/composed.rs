@@ -85,6 +85,21 @@ pub fn gated(value: Tensor<4>, gate: Tensor<4>, function: Activation) -> Tensor<
     value * activate(gate, function)
 }
 
+/// [`modulate`](super::modulate).
+pub fn modulate(features: Tensor<4>, scale: Tensor<4>, shift: Tensor<4>) -> Tensor<4> {
+    features * (scale + 1.0) + shift
+}
+
+/// [`add_in_context`](super::add_in_context).
+pub fn add_in_context(
+    features: Tensor<4>,
+    shift: Tensor<4>,
+    input: Tensor<4>,
+    function: Activation,
+) -> Tensor<4> {
+    activate(features + shift, function) + input
+}
+
 /// [`weighted_sum`](super::weighted_sum).
 pub fn weighted_sum([a, b]: [Tensor<4>; 2], [a_weights, b_weights]: [Tensor<4>; 2]) -> Tensor<4> {
     a * a_weights + b * b_weights

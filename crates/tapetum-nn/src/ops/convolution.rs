@@ -2,14 +2,16 @@
 
 use burn::{backend::DispatchTensor, tensor::Tensor};
 use tapetum_kernels::{
-    Activation, Compute, ConvShape, OutputGradient, PaddingMode, conv2d as conv2d_kernel,
-    conv2d_input_gradient, conv2d_weight_gradient,
+    Activation, Compute, ConvShape, Interpolation, OutputGradient, PaddingMode,
+    conv2d as conv2d_kernel, conv2d_input_gradient, conv2d_of_doubled as conv2d_of_doubled_kernel,
+    conv2d_weight_gradient,
 };
 
 use super::{
     activate, composed,
     operation::{Operation, Order, Values, has_kernels, run3, run4, run5},
     precision,
+    resize::resize2d,
 };
 
 /// How a convolution moves over its input; pairs are height first.
@@ -115,6 +117,62 @@ fn conv2d_of<const N: usize>(
     let parameters = [weight.into_dispatch(), bias.into_dispatch()];
     let sum = run(operation, sources.map(Tensor::into_dispatch), parameters);
     if is_separate { activate(sum, activation) } else { sum }
+}
+
+/// [`conv2d`] of the image at twice the size, where every pixel stands for four. In inference that image is never made,
+/// and an output pixel takes four products a channel instead of nine.
+///
+/// # Shapes
+/// `input`: `[batch, in, height, width]`; `weight`: `[out, in, 3, 3]`; `bias`: `[out]`; result: `[batch, out, 2 height,
+/// 2 width]`.
+pub fn conv2d_of_doubled(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    activation: Activation,
+) -> Tensor<4> {
+    let device = input.device();
+    if device.is_autodiff() || !has_kernels(&device, input.dtype()) {
+        let [_, _, height, width] = input.dims();
+        let doubled = resize2d(input, [2 * height, 2 * width], Interpolation::Nearest);
+        return conv2d(doubled, weight, Some(bias), &ConvOptions::same(3), activation);
+    }
+    let operation = OfDoubled { compute: precision::compute(), activation };
+    run3(operation, [input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()])
+}
+
+#[derive(Debug)]
+struct OfDoubled {
+    compute: Compute,
+    activation: Activation,
+}
+
+impl Operation<3> for OfDoubled {
+    fn input_orders(&self) -> [Order; 3] {
+        [Order::ChannelsLast, Order::RowMajor, Order::RowMajor]
+    }
+
+    fn output_shape(&self, [input, weight, _]: [&[usize]; 3]) -> Vec<usize> {
+        assert_eq!(weight[1..], [input[1], 3, 3], "a 3x3 kernel of as many channels");
+        vec![input[0], weight[0], 2 * input[2], 2 * input[3]]
+    }
+
+    fn forward(&self, [input, weight, bias]: &[Values; 3], output: &mut [f32]) {
+        let size = [input.shape[0], input.shape[2], input.shape[3]];
+        let parameters = (weight.values, bias.values);
+        let Self { compute, activation } = *self;
+        conv2d_of_doubled_kernel(compute, size, input.values, parameters, activation, output);
+    }
+
+    fn backward(
+        &self,
+        _inputs: &[Values; 3],
+        _output: Option<&[f32]>,
+        _output_gradient: &[f32],
+        _gradients: [Option<&mut [f32]>; 3],
+    ) {
+        unreachable!("with gradients the doubled image is made");
+    }
 }
 
 /// `input weightᵀ + bias` of every row.

@@ -9,10 +9,12 @@ pub mod composed;
 mod attention;
 mod batch_normalization;
 mod buffers;
+mod continuation;
 mod convolution;
 mod curves;
 mod depthwise;
 mod gate;
+mod modulation;
 mod normalization;
 mod operation;
 mod pointwise;
@@ -30,10 +32,12 @@ pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, Sca
 pub use self::{
     attention::{attend, channel_statistics},
     batch_normalization::{BatchMoments, BatchNormOptions, batch_norm},
-    convolution::{ConvOptions, conv2d, conv2d_of_three, conv2d_of_two, linear},
+    continuation::continued,
+    convolution::{ConvOptions, conv2d, conv2d_of_doubled, conv2d_of_three, conv2d_of_two, linear},
     curves::apply_curves,
     depthwise::depthwise_conv2d,
     gate::gated,
+    modulation::{add_in_context, modulate},
     normalization::layer_norm,
     pointwise::{activate, add},
     pooling::{PoolOptions, average_pool2d, global_average_pool, global_max_pool, max_pool2d},
@@ -43,5 +47,5 @@ pub use self::{
     selective_scan::{ScanInputs, selective_scan},
     softmax::softmax,
     transposed::transposed_conv2d,
-    weighted_sum::weighted_sum,
+    weighted_sum::{weighted_sum, weighted_sum_of_doubled},
 };

@@ -1,11 +1,14 @@
 //! Sums of two images, each weighted channel by channel.
 
 use burn::tensor::Tensor;
-use tapetum_kernels::{Instructions, WeightedSum as Inputs, WeightedSumGradients};
+use tapetum_kernels::{
+    DoubledSum, Instructions, Interpolation, WeightedSum as Inputs, WeightedSumGradients,
+};
 
 use super::{
     composed,
     operation::{Operation, Order, Values, has_kernels, run4},
+    resize::resize2d,
 };
 
 /// `weights₀ ⊙ images₀ + weights₁ ⊙ images₁`.
@@ -29,6 +32,67 @@ pub fn weighted_sum(images: [Tensor<4>; 2], weights: [Tensor<4>; 2]) -> Tensor<4
     let [a, b] = images.map(Tensor::into_dispatch);
     let [a_weights, b_weights] = weights.map(Tensor::into_dispatch);
     run4(WeightedSum, [a, b, a_weights, b_weights])
+}
+
+/// [`weighted_sum`] of an image and of another, which is interpolated to twice its size first. In inference that one is
+/// never made.
+///
+/// # Shapes
+/// `image` and result: `[batch, channels, 2 height, 2 width]`; `half`: `[batch, channels, height, width]`; weights:
+/// `[batch, channels, 1, 1]`.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn weighted_sum_of_doubled(
+    image: Tensor<4>,
+    half: Tensor<4>,
+    weights: [Tensor<4>; 2],
+) -> Tensor<4> {
+    let [batch, n_channels, height, width] = half.dims();
+    assert_eq!(image.dims(), [batch, n_channels, 2 * height, 2 * width], "twice as large");
+    let device = image.device();
+    if device.is_autodiff() || !has_kernels(&device, image.dtype()) {
+        let doubled = resize2d(half, [2 * height, 2 * width], Interpolation::Bilinear);
+        return weighted_sum([image, doubled], weights);
+    }
+    for weights in &weights {
+        assert_eq!(weights.dims(), [batch, n_channels, 1, 1], "weights for each image");
+    }
+    let [of_image, of_half] = weights.map(Tensor::into_dispatch);
+    run4(OfDoubled, [image.into_dispatch(), half.into_dispatch(), of_image, of_half])
+}
+
+#[derive(Debug)]
+struct OfDoubled;
+
+impl Operation<4> for OfDoubled {
+    fn input_orders(&self) -> [Order; 4] {
+        [Order::ChannelsLast, Order::ChannelsLast, Order::RowMajor, Order::RowMajor]
+    }
+
+    fn output_shape(&self, [image, ..]: [&[usize]; 4]) -> Vec<usize> {
+        image.to_vec()
+    }
+
+    fn forward(&self, [image, half, of_image, of_half]: &[Values; 4], output: &mut [f32]) {
+        let sum = DoubledSum {
+            shape: [half.shape[0], half.shape[2], half.shape[3]],
+            image: image.values,
+            half: half.values,
+            weights: [of_image.values, of_half.values],
+        };
+        tapetum_kernels::weighted_sum_of_doubled(Instructions::best(), &sum, output);
+    }
+
+    fn backward(
+        &self,
+        _inputs: &[Values; 4],
+        _output: Option<&[f32]>,
+        _output_gradient: &[f32],
+        _gradients: [Option<&mut [f32]>; 4],
+    ) {
+        unreachable!("with gradients the doubled image is made");
+    }
 }
 
 #[derive(Debug)]

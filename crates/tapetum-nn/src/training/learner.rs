@@ -140,7 +140,15 @@ impl<M: Module> Learner<M> {
 
     /// Takes this network's part out of the gradients of a loss that other networks learn from too.
     pub fn collect(&mut self, gradients: &mut Gradients) {
-        let gradients = GradientsParams::from_module(gradients, &self.module);
+        self.collect_params(GradientsParams::from_module(gradients, &self.module), 1.0);
+    }
+
+    /// Adds `share` times gradients of this network.
+    pub fn collect_params(&mut self, gradients: GradientsParams, share: f64) {
+        let gradients = match share {
+            1.0 => gradients,
+            share => gradients::scale(gradients, &self.module, share),
+        };
         self.gradients.accumulate(&self.module, gradients);
         self.n_collected += 1;
     }

@@ -27,6 +27,16 @@ impl StepValues {
         Self { share: 1.0 / n_batches.max(1) as f64, values: Vec::new() }
     }
 
+    /// What each batch counts.
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// All numbers.
+    pub fn take(self) -> Vec<TermValue> {
+        self.values
+    }
+
     /// Adds a number of one batch.
     pub fn add(&mut self, name: &'static str, value: f64) {
         let value = value * self.share;

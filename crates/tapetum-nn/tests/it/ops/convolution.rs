@@ -41,6 +41,27 @@ fn convolutions_and_gradients_equal_the_engines() {
 }
 
 #[test]
+fn the_doubled_image_gives_the_same_with_gradients_and_without() {
+    let mut numbers = Numbers::new(27);
+    let (input, weight) = (numbers.tensor([2, 5, 4, 7]), numbers.tensor([6, 5, 3, 3]));
+    let (bias, activation) = (numbers.tensor([6]), Activation::LeakyRelu(0.2));
+    let doubled = composed::resize2d(input.clone(), [8, 14], ops::Interpolation::Nearest);
+    let options = ConvOptions::same(3);
+    check_same(
+        &[&input, &weight, &bias],
+        2e-5,
+        "doubled",
+        ops::conv2d_of_doubled(input.clone(), weight.clone(), bias.clone(), activation),
+        composed::conv2d(doubled.clone(), weight.clone(), Some(bias.clone()), &options, activation),
+    );
+    let [input, doubled, weight] = [input, doubled, weight].map(Tensor::inner);
+    let bias = bias.inner();
+    let found = ops::conv2d_of_doubled(input, weight.clone(), bias.clone(), activation);
+    let expected = composed::conv2d(doubled, weight, Some(bias), &options, activation);
+    check_close(&values(&found), &values(&expected), 2e-5, "without gradients");
+}
+
+#[test]
 fn two_sources_equal_their_concatenation() {
     let mut numbers = Numbers::new(22);
     let [first, second] = [numbers.tensor([2, 3, 6, 5]), numbers.tensor([2, 5, 6, 5])];

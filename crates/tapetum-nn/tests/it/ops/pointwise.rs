@@ -1,8 +1,9 @@
 //! Sums, activations and curves.
 
+use burn::tensor::Tensor;
 use tapetum_nn::ops::{self, Activation, composed};
 
-use super::{Numbers, check_same, leaf, values};
+use super::{Numbers, check_close, check_same, leaf, values};
 
 #[test]
 fn curves_and_gradients_equal_the_engines() {
@@ -145,5 +146,80 @@ fn attention_to_channels_and_places_equals_the_engines() {
                 reference,
             );
         }
+    }
+}
+
+#[test]
+fn modulated_features_equal_the_engines_in_any_memory_order() {
+    let mut numbers = Numbers::new(43);
+    for features in numbers.both_orders([2, 5, 3, 4]) {
+        let [scale, shift] = [0, 1].map(|_| numbers.tensor([2, 5, 3, 4]));
+        check_same(
+            &[&features, &scale, &shift],
+            2e-5,
+            "modulate",
+            ops::modulate(features.clone(), scale.clone(), shift.clone()),
+            composed::modulate(features.clone(), scale.clone(), shift.clone()),
+        );
+    }
+}
+
+#[test]
+fn features_added_in_context_equal_the_engines_in_any_memory_order() {
+    let mut numbers = Numbers::new(44);
+    for activation in [Activation::LeakyRelu(0.2), Activation::Identity] {
+        for features in numbers.both_orders([3, 18, 4, 7]) {
+            let (shift, input) = (numbers.tensor([3, 18, 1, 1]), numbers.tensor([3, 18, 4, 7]));
+            let three = [&features, &shift, &input].map(Clone::clone);
+            let [a, b, c] = three.clone();
+            check_same(
+                &[&features, &shift, &input],
+                2e-5,
+                &format!("{activation:?}"),
+                ops::add_in_context(a, b, c, activation),
+                {
+                    let [a, b, c] = three;
+                    composed::add_in_context(a, b, c, activation)
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn a_continued_image_is_mirrored_as_often_as_needed() {
+    let row = |n: usize| (0..n).map(|x| x as f32).collect::<Vec<_>>();
+    for (side, target, expected) in [
+        (1, 4, vec![0.0; 4]),
+        (2, 5, vec![0.0, 1.0, 0.0, 1.0, 0.0]),
+        (3, 8, vec![0.0, 1.0, 2.0, 1.0, 0.0, 1.0, 2.0, 1.0]),
+        (4, 4, row(4)),
+    ] {
+        let wide = leaf(row(side), [1, 1, 1, side]);
+        assert_eq!(values(&ops::continued(wide.clone(), [1, target])), expected);
+        let tall = ops::continued(wide.swap_dims(2, 3), [target, 1]);
+        assert_eq!(values(&tall), expected);
+    }
+}
+
+#[test]
+fn a_weighted_sum_with_a_doubled_image_is_the_same_with_gradients_and_without() {
+    let mut numbers = Numbers::new(45);
+    for half in numbers.both_orders([2, 5, 3, 4]) {
+        let image = numbers.tensor([2, 5, 6, 8]);
+        let weights = [0, 1].map(|_| numbers.tensor([2, 5, 1, 1]));
+        let doubled = composed::resize2d(half.clone(), [6, 8], ops::Interpolation::Bilinear);
+        let expected = composed::weighted_sum([image.clone(), doubled], weights.clone());
+        check_same(
+            &[&image, &half, &weights[0], &weights[1]],
+            2e-5,
+            "a weighted sum with a doubled image",
+            ops::weighted_sum_of_doubled(image.clone(), half.clone(), weights.clone()),
+            expected.clone(),
+        );
+        let [image, half, first, second] =
+            [image, half, weights[0].clone(), weights[1].clone()].map(Tensor::inner);
+        let found = ops::weighted_sum_of_doubled(image, half, [first, second]);
+        check_close(&values(&found), &values(&expected), 2e-5, "without gradients");
     }
 }
