@@ -109,6 +109,9 @@ pub struct PartConfig {
     /// Names, without extension, of photographs to leave out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
+    /// How many times larger the references are on each side, where a set of pairs has them at several sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
     /// Photographs in a batch.
     pub n: usize,
     /// Side in pixels of the square that is cut anywhere from each; of the reference's, where that is larger.
@@ -210,6 +213,10 @@ impl PartConfig {
         if n_sources != 1 {
             let expected = "folders under one of images, pairs, references and labelled";
             return Err(TrainError::config(key("…"), expected, format!("{n_sources} of them")));
+        }
+        if let Some(scale) = self.scale.filter(|_| self.pairs.is_empty()) {
+            let expected = "nothing, as only sets of pairs have references of several sizes";
+            return Err(TrainError::config(key("scale"), expected, scale));
         }
         let shrink = self.synthesis.as_ref().map_or(1, |synthesis| synthesis.shrink);
         match (&self.synthesis, self.references.is_empty()) {

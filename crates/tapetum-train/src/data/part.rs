@@ -1,7 +1,7 @@
 //! One part of a batch: its files, and what one of them contributes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 use tapetum_data::{
-    Classes, DataSet, Entries, Pair, Part, apply, detect, draw, images, random_stream,
+    Classes, DataSet, Entries, Pair, Part, Split, apply, detect, draw, images, random_stream,
 };
 use tapetum_metrics::cityscapes_class;
 use tapetum_nn::recipe::Form;
@@ -89,7 +89,7 @@ impl Source {
         }
         for folder in config.pairs.iter().chain(&config.labelled) {
             let folder = root.join(folder);
-            let found = items_of(detect(&folder)?, form(config));
+            let found = items_of(detect(&folder)?, form(config), config.scale);
             if found.is_empty() {
                 let expected = form_name(form(config));
                 let detail = format!("expected {expected} to learn from, found none");
@@ -97,6 +97,7 @@ impl Source {
             }
             items.extend(found);
         }
+        check_scales(name, &items)?;
         let key = format!("data.{name}.except");
         for except in &config.except {
             if !items.iter().any(|item| item.is_called(except)) {
@@ -283,9 +284,22 @@ impl Item {
     }
 }
 
-/// What a data set has of a form, without the parts that are meant for validation and test.
-fn items_of(set: DataSet, form: Form) -> Vec<Item> {
-    let splits = set.splits.into_iter();
+/// A batch has references of one size.
+fn check_scales(name: &str, items: &[Item]) -> Result<(), TrainError> {
+    let scales: BTreeSet<u32> = items.iter().map(|item| item.scale).collect();
+    if scales.len() <= 1 {
+        return Ok(());
+    }
+    let scales: Vec<String> = scales.iter().map(u32::to_string).collect();
+    let expected = format!("one of {}, as there are references of these sizes", scales.join(", "));
+    Err(TrainError::config(format!("data.{name}.scale"), expected, "none"))
+}
+
+/// What a data set has of a form and, where one is named, a scale, without the parts that are meant for validation
+/// and test.
+fn items_of(set: DataSet, form: Form, scale: Option<u32>) -> Vec<Item> {
+    let is_of_scale = |split: &Split| scale.is_none_or(|scale| split.scale == scale);
+    let splits = set.splits.into_iter().filter(is_of_scale);
     let learned = splits.filter(|split| matches!(split.part, Part::Train | Part::Unstated));
     let items = learned.flat_map(|split| match split.entries {
         Entries::Paired(pairs) if form == Form::Pairs => {

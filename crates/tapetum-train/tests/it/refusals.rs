@@ -47,6 +47,31 @@ fn numbers_and_folders_that_make_no_sense_are_named_by_their_key() {
 }
 
 #[test]
+fn of_references_of_several_sizes_one_is_to_be_named() {
+    const PAIRS: &[Need] = &[Need { name: "pairs", form: Form::Pairs, is_required: true }];
+    let place = Place::new();
+    place.picture("set/Train/LLLR/1-2.5.png", [24, 20], 10, Channels::Rgb);
+    place.picture("set/Train/NLHR/X1/1.png", [24, 20], 100, Channels::Rgb);
+    // Of no size that fits, so that a run that reads it says so.
+    place.picture("set/Train/NLHR/X2/1.png", [30, 30], 100, Channels::Rgb);
+    let run = |scale: &str| {
+        let data = format!(r#"{{ "pairs": {{ "pairs": ["set"], "n": 1, "size_px": 8{scale} }} }}"#);
+        let mut plan = plan(1, &data);
+        plan.validation = tapetum_train::ValidationConfig::default();
+        place.run(&mut Gain::new(PAIRS), &plan, "run", None).map_err(|error| error.to_string())
+    };
+    let error = run("").unwrap_err();
+    assert!(error.contains("data.pairs.scale: expected one of 1, 2, "), "{error}");
+    let error = run(r#", "scale": 2"#).unwrap_err();
+    assert!(error.contains("1.png: expected 48x40 as"), "{error}");
+    let error = run(r#", "scale": 4"#).unwrap_err();
+    assert!(error.contains("expected pairs to learn from, found none"), "{error}");
+    run(r#", "scale": 1"#).unwrap();
+    let images = r#"{ "low": { "images": ["low"], "n": 1, "size_px": 8, "scale": 2 } }"#;
+    check(images, "data.low.scale: expected nothing");
+}
+
+#[test]
 fn data_must_be_what_the_method_learns_from() {
     check(r#"{}"#, "data.low: expected photographs alone, which the method learns from");
     check(
