@@ -54,18 +54,30 @@ impl Weights {
     /// Reads a weight file of any known format, decided by content: safetensors, or a PyTorch
     /// checkpoint (zip or legacy) through the restricted reader. Denormal-small values are flushed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        Ok(Self::from_dict(bytes, None)?.0)
+    }
+
+    /// The same, of the dict of tensors called `wanted` where a checkpoint has several; with the name of the one that
+    /// was read, if it has one.
+    ///
+    /// # Errors
+    /// Also when no dict of tensors in the file is called so; the error lists those that are there.
+    pub fn from_dict(
+        bytes: &[u8],
+        wanted: Option<&str>,
+    ) -> Result<(Self, Option<String>), WeightsError> {
         let found = bytes.len() as u64;
         if found > FILE_BYTES_MAX {
             let name = "file size in bytes";
             return Err(WeightsError::Limit { name, limit: FILE_BYTES_MAX, found });
         }
-        let mut weights = if torch::is_checkpoint(bytes) {
-            torch::from_checkpoint(bytes)?
-        } else {
-            from_safetensors(bytes)?
+        let (mut weights, name) = match wanted {
+            _ if torch::is_checkpoint(bytes) => torch::from_checkpoint(bytes, wanted)?,
+            None => (from_safetensors(bytes)?, None),
+            Some(wanted) => return Err(torch::no_dicts(wanted)),
         };
         weights.flush_denormals();
-        Ok(weights)
+        Ok((weights, name))
     }
 
     /// Adds a tensor; a name is used once.

@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tapetum_nn::{Weights, WeightsError};
+use tapetum_nn::{Weights, WeightsError, weights::to_safetensors};
 
 use crate::pickles::{Pickle, View, legacy, zip};
 
@@ -64,6 +64,51 @@ fn wrappers_of_training_programs_are_opened() {
     let inner = wrapped.ordered_dict().text("a").tensor("0", 6, PLAIN).op(b"ss");
     for weights in read_both(inner) {
         assert_eq!(weights.unwrap().tensors.len(), 1);
+    }
+}
+
+/// `{params: {a}, iter: 3, params_ema: {a}}` with other values in each.
+fn two_dicts() -> Pickle {
+    let first = View { offset: 0, shape: &[3], strides: &[1] };
+    let second = View { offset: 3, shape: &[3], strides: &[1] };
+    let inner = |pickle: Pickle, name: &str, view| {
+        pickle.text(name).ordered_dict().text("a").tensor("0", 6, view).op(b"ss")
+    };
+    let pickle = inner(Pickle::new().op(b"}"), "params", first).text("iter").int(3).op(b"s");
+    inner(pickle, "params_ema", second)
+}
+
+#[test]
+fn of_several_dicts_the_one_is_read_that_is_asked_for() {
+    for bytes in containers(&two_dicts().stop()) {
+        for (wanted, name, values) in [
+            (None, "params_ema", &VALUES[3..]),
+            (Some("params_ema"), "params_ema", &VALUES[3..]),
+            (Some("params"), "params", &VALUES[..3]),
+        ] {
+            let (weights, found) = Weights::from_dict(&bytes, wanted).unwrap();
+            assert_eq!(weights.tensors["a"].values, values);
+            assert_eq!(found.as_deref(), Some(name));
+        }
+        assert_eq!(Weights::from_bytes(&bytes).unwrap().tensors["a"].values, VALUES[3..]);
+    }
+}
+
+#[test]
+fn a_dict_that_is_not_there_is_refused_with_those_that_are() {
+    for bytes in containers(&two_dicts().stop()) {
+        for wanted in ["ema", "iter", ""] {
+            let message = Weights::from_dict(&bytes, Some(wanted)).unwrap_err().to_string();
+            let expected = format!("tensors: expected one of params, params_ema, got {wanted}");
+            assert_eq!(message, expected);
+        }
+    }
+    let plain = containers(&state_dict("a", PLAIN).stop());
+    let safetensors = to_safetensors(&Weights::from_bytes(&plain[0]).unwrap());
+    for bytes in plain.into_iter().chain([safetensors]) {
+        assert_eq!(Weights::from_dict(&bytes, None).unwrap().1, None);
+        let message = Weights::from_dict(&bytes, Some("params")).unwrap_err().to_string();
+        assert!(message.starts_with("tensors: expected no name"), "{message}");
     }
 }
 

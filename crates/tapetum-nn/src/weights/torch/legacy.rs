@@ -17,7 +17,10 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 2, 0x8a, 10, rest @ ..] if rest.starts_with(&MAGIC))
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
+pub(super) fn read(
+    bytes: &[u8],
+    wanted: Option<&str>,
+) -> Result<(Weights, Option<String>), WeightsError> {
     let mut rest = bytes;
     let mut next = || {
         let pickle = pickle::read(rest)?;
@@ -31,7 +34,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
     let _system = next()?;
     let main = next()?;
     let storages = storages(&main, &keys(&next()?)?, rest)?;
-    state_dict::read(&main, |key| {
+    state_dict::read(&main, wanted, |key| {
         storages.get(key).copied().ok_or_else(|| bad(format!("the storage {key} is missing")))
     })
 }

@@ -16,9 +16,24 @@ pub fn is_checkpoint(bytes: &[u8]) -> bool {
     zip_archive::is_zip(bytes) || legacy::is_legacy(bytes)
 }
 
-/// Reads the state dict of a checkpoint: the top-level dict of tensors, or the one under
-/// `params_ema`, `params`, `state_dict`, `model_state_dict`, `model_state` or `model`; a
+/// Reads the state dict of a checkpoint: the one called `wanted`, or the top-level dict of tensors or the one under
+/// `params_ema`, `params`, `state_dict`, `model_state_dict`, `model_state` or `model`, with what it is called; a
 /// `module.` prefix is stripped.
-pub fn from_checkpoint(bytes: &[u8]) -> Result<Weights, WeightsError> {
-    if zip_archive::is_zip(bytes) { zip_archive::read(bytes) } else { legacy::read(bytes) }
+///
+/// # Errors
+/// The bytes are no checkpoint, or none of its dicts of tensors is called so.
+pub fn from_checkpoint(
+    bytes: &[u8],
+    wanted: Option<&str>,
+) -> Result<(Weights, Option<String>), WeightsError> {
+    if zip_archive::is_zip(bytes) {
+        zip_archive::read(bytes, wanted)
+    } else {
+        legacy::read(bytes, wanted)
+    }
+}
+
+/// The error of a dict that was asked for of a file without dicts.
+pub(super) fn no_dicts(wanted: &str) -> WeightsError {
+    state_dict::no_dict(wanted, &[])
 }

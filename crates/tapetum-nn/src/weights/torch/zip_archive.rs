@@ -12,7 +12,10 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04")
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
+pub(super) fn read(
+    bytes: &[u8],
+    wanted: Option<&str>,
+) -> Result<(Weights, Option<String>), WeightsError> {
     let entries = entries(bytes)?;
     let pickle_name = entries.keys().find(|name| name.ends_with("/data.pkl"));
     let pickle_name = pickle_name.ok_or_else(|| bad("it holds no data.pkl"))?;
@@ -21,7 +24,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
         return Err(bad("expected little-endian values"));
     }
     let pickle = pickle::read(&entries[pickle_name])?;
-    state_dict::read(&pickle, |key| {
+    state_dict::read(&pickle, wanted, |key| {
         let entry = entries.get(&format!("{folder}data/{key}"));
         Ok(entry.ok_or_else(|| bad(&format!("the storage {key} is missing")))?.as_slice())
     })
