@@ -1,6 +1,7 @@
 //! Published low-light enhancement methods, one folder a paper, and classical ones, one file each.
 
 pub mod classical;
+pub mod collaba;
 pub mod lacr_vae;
 pub mod scl_lle;
 pub mod segmentation;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tapetum_methods::{
-    lacr_vae, scl_lle,
+    collaba, lacr_vae, scl_lle,
     segmentation::{
         self, Segmenter,
         labelled_data::{CAMVID, CITYSCAPES, LabelledData},
@@ -57,6 +57,9 @@ pub struct RecipeFile {
     /// LACR-VAE, with what differs from its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacr_vae: Option<lacr_vae::training::TrainingConfig>,
+    /// CollaBA, with what differs from its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collaba: Option<collaba::training::TrainingConfig>,
     /// DeepLabv3+, a segmenter that other recipes look through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deeplab: Option<segmentation::training::TrainingConfig>,
@@ -69,6 +72,12 @@ pub struct HelperFiles {
     /// VGG-16 with torchvision's names and values, or HED's; see the key `vgg_input` of the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vgg16: Option<PathBuf>,
+    /// VGG-19 with torchvision's names and values, in place of the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vgg19: Option<PathBuf>,
+    /// Weights of the method's network to start from: those of its first stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<PathBuf>,
     /// A network that names the class of each pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segmenter: Option<SegmenterFile>,
@@ -164,6 +173,9 @@ pub enum RecipeFileError {
     /// LACR-VAE cannot be trained so.
     #[error(transparent)]
     LacrVae(#[from] lacr_vae::training::StartError),
+    /// CollaBA cannot be trained so.
+    #[error(transparent)]
+    Collaba(#[from] collaba::training::StartError),
     /// The recipe names a judge that cannot judge.
     #[error(
         "helpers.judge: expected a metric that needs neither a reference nor a file, one of {}, found '{name}'",
@@ -211,12 +223,14 @@ impl RecipeFileError {
             Self::Train(error) => Some(error.hint().to_owned()),
             Self::SclLle(scl_lle::training::StartError::Missing { .. })
             | Self::SemiLlie(semi_llie::training::StartError::MissingEncoder { .. })
-            | Self::LacrVae(lacr_vae::training::StartError::MissingVgg { .. }) => {
+            | Self::LacrVae(lacr_vae::training::StartError::MissingVgg { .. })
+            | Self::Collaba(collaba::training::StartError::MissingVgg { .. }) => {
                 Some("name its file under [helpers], or set the weight to 0".to_owned())
             }
             Self::SclLle(_)
             | Self::SemiLlie(_)
             | Self::LacrVae(_)
+            | Self::Collaba(_)
             | Self::Judge { .. }
             | Self::Deeplab(_)
             | Self::Classes { .. } => Some("change the recipe".to_owned()),
@@ -259,6 +273,7 @@ impl RecipeFile {
             recipe.scl_lle.is_some(),
             recipe.semi_llie.is_some(),
             recipe.lacr_vae.is_some(),
+            recipe.collaba.is_some(),
             recipe.deeplab.is_some(),
         ];
         let found = methods.into_iter().filter(|is_there| *is_there).count();
@@ -336,6 +351,16 @@ impl RecipeFile {
                 lacr_vae::training::Training::new(config, helpers, n_steps, seed, &device)?;
             return Ok((Box::new(training), lacr_vae::CARD.name));
         }
+        if let Some(config) = &self.collaba {
+            let helpers = collaba::helpers::Helpers {
+                vgg: self.helpers.vgg(root)?,
+                generator: self.helpers.generator(root)?,
+            };
+            let config = config.clone();
+            let training =
+                collaba::training::Training::new(config, helpers, n_steps, seed, &device)?;
+            return Ok((Box::new(training), collaba::CARD.name));
+        }
         let config = self.deeplab.clone().expect("a recipe that was read has a method");
         let known = [&CAMVID, &CITYSCAPES].map(LabelledData::classes_without_void);
         let classes = known.into_iter().find(|classes| classes.len() == config.n_classes);
@@ -351,10 +376,19 @@ impl RecipeFile {
 
 impl HelperFiles {
     fn vgg16(&self, root: &Path) -> Result<Option<Vgg>, RecipeFileError> {
-        let read = |weights: &Weights| {
-            Vgg::read(weights, VggDepth::Sixteen, VggPooling::Max, &Device::flex())
-        };
-        self.vgg16.as_ref().map(|file| read_helper(&root.join(file), read)).transpose()
+        read_vgg(self.vgg16.as_deref(), VggDepth::Sixteen, root)
+    }
+
+    /// VGG-19, or VGG-16 where that is what is named.
+    fn vgg(&self, root: &Path) -> Result<Option<Vgg>, RecipeFileError> {
+        match read_vgg(self.vgg19.as_deref(), VggDepth::Nineteen, root)? {
+            Some(vgg) => Ok(Some(vgg)),
+            None => self.vgg16(root),
+        }
+    }
+
+    fn generator(&self, root: &Path) -> Result<Option<Weights>, RecipeFileError> {
+        self.generator.as_ref().map(|file| read_weights(&root.join(file))).transpose()
     }
 
     fn segmenter(&self, root: &Path) -> Result<Option<Box<dyn Segmenter>>, RecipeFileError> {
@@ -404,6 +438,15 @@ fn read_helper<T>(
 ) -> Result<T, RecipeFileError> {
     let weights = |source| RecipeFileError::Weights { path: path.to_owned(), source };
     read(&read_weights(path)?).map_err(weights)
+}
+
+fn read_vgg(
+    file: Option<&Path>,
+    depth: VggDepth,
+    root: &Path,
+) -> Result<Option<Vgg>, RecipeFileError> {
+    let read = |weights: &Weights| Vgg::read(weights, depth, VggPooling::Max, &Device::flex());
+    file.map(|file| read_helper(&root.join(file), read)).transpose()
 }
 
 fn read_weights(path: &Path) -> Result<Weights, RecipeFileError> {

@@ -17,14 +17,14 @@ fn smoke() -> String {
     smoke_of("scl_lle")
 }
 
-fn smoke_of(method: &str) -> String {
+pub(crate) fn smoke_of(method: &str) -> String {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     let path = recipes.join(method).join("smoke.toml");
     path.canonicalize().unwrap().display().to_string()
 }
 
 /// Six scenes: dark, well lit, and as streets of three classes.
-fn scenes() -> Desk {
+pub(crate) fn scenes() -> Desk {
     let mut desk = Desk::new();
     for idx in 0..6u64 {
         let wave = |x: u64, y: u64, c: u64| {
@@ -53,7 +53,7 @@ fn png(samples: Vec<u8>, channels: Channels) -> Vec<u8> {
 }
 
 /// The arguments of a training into a folder.
-fn arguments<'a>(recipe: &'a str, run: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn arguments<'a>(recipe: &'a str, run: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["train", recipe, "--data", "data", "-o", run], rest].concat()
 }
 
@@ -163,6 +163,36 @@ fn the_smoke_recipe_of_the_latent_trains_weights_that_draw_variations() {
     assert!(first == again, "the same seed draws the same");
     assert!(first[3] == other[3], "the result itself is of the mean");
     assert!((0..3).all(|idx| first[idx] != other[idx]) && first[0] != first[1]);
+}
+
+#[test]
+fn the_smoke_recipe_of_the_game_trains_a_generator_against_both_discriminators() {
+    let desk = scenes();
+    let recipe = smoke_of("collaba");
+    desk.run(&arguments(&recipe, "run", &[])).exits(0).says("6 synthetic");
+    let journal = String::from_utf8(desk.read("run/journal.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for term in [
+        "pixel",
+        "illumination",
+        "adversarial",
+        "smoothness",
+        "judgement",
+        "kappa",
+        "logit_real",
+        "logit_made",
+        "weight_adversarial",
+        "gradient_norm_discriminators",
+    ] {
+        let n_values = lines.iter().filter(|line| line["terms"][term].is_number()).count();
+        assert_eq!(n_values, 6, "{term}");
+    }
+    let pixel: Vec<f64> = lines.iter().filter_map(|line| line["terms"]["pixel"].as_f64()).collect();
+    assert!(pixel[5] < pixel[0], "it learns: {pixel:?}");
+    // A second stage starts from what the first has left.
+    let from_first = ["--set", "helpers.generator=../run/weights.safetensors"];
+    desk.run(&arguments(&recipe, "again", &from_first)).exits(0).says("trained for 12 steps");
 }
 
 #[test]

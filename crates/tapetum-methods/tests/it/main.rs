@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod classical;
+mod collaba;
+mod collaba_losses;
+mod collaba_spectral_norm;
+mod collaba_training;
 mod deeplab;
 mod deeplab_training;
 mod every_method;
 mod fast;
+mod gradients;
 mod lacr_vae;
 mod lacr_vae_losses;
 mod lacr_vae_training;

@@ -241,7 +241,7 @@ pub(crate) fn filled_with(tensors: &str, chirp_and_gain: [f64; 2]) -> Weights {
     filled_by(tensors, |name, shape, idx| fill(name, shape, idx, chirp_and_gain))
 }
 
-fn filled_by(tensors: &str, fill: impl Fn(&str, &[usize], usize) -> f64) -> Weights {
+pub(crate) fn filled_by(tensors: &str, fill: impl Fn(&str, &[usize], usize) -> f64) -> Weights {
     let mut weights = Weights::default();
     for line in tensors.lines() {
         let mut parts = line.split(' ');
@@ -254,7 +254,7 @@ fn filled_by(tensors: &str, fill: impl Fn(&str, &[usize], usize) -> f64) -> Weig
     weights
 }
 
-fn fill(name: &str, shape: &[usize], idx: usize, [chirp, gain]: [f64; 2]) -> f64 {
+pub(crate) fn fill(name: &str, shape: &[usize], idx: usize, [chirp, gain]: [f64; 2]) -> f64 {
     let seed: f64 = name.bytes().map(f64::from).sum();
     let number = idx as f64 + 1.0;
     let wave = (2.4 * number + chirp * number * number + 0.01 * seed).sin();

@@ -8,5 +8,7 @@ mod enlarging;
 mod light;
 mod nothing_lost;
 mod orientation;
+#[cfg(feature = "train")]
+mod recipes;
 mod sizes;
 mod variations;
