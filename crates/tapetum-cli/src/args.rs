@@ -268,22 +268,7 @@ pub(crate) enum ModelsCommand {
         json: bool,
     },
     /// Convert a weight file (.pth or .safetensors) and add it to the list under a name
-    Import {
-        /// The file
-        file: PathBuf,
-        /// The method it belongs to, where the file does not say
-        #[arg(short, long)]
-        method: Option<String>,
-        /// The name in the list; the default is the file's own
-        #[arg(short, long)]
-        name: Option<String>,
-        /// Write here instead of adding to the list
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// The licence, as its authors state it
-        #[arg(long, default_value = "not stated")]
-        licence: String,
-    },
+    Import(ImportArguments),
     /// Write weights to a safetensors file
     Export {
         /// A name from the list, or a file
@@ -299,6 +284,41 @@ pub(crate) enum ModelsCommand {
         #[arg(value_name = "NAME|FILE")]
         models: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// The method it belongs to, where the file does not say
+    #[arg(short, long)]
+    pub(crate) method: Option<String>,
+    /// The name in the list; the default is the file's own
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+    /// Write here instead of adding to the list
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The licence, as its authors state it
+    #[arg(long, default_value = "not stated")]
+    pub(crate) licence: String,
+    /// The dict of tensors to read, such as params or params_ema, where a .pth file has several; the default is the
+    /// averaged one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tensors: Option<String>,
+    /// CollaBA's singular vectors: as they are in the file, or found anew from its weights. What either gives is
+    /// printed; the default is stored
+    #[arg(long)]
+    pub(crate) spectral_norm: Option<SpectralNorm>,
+}
+
+/// Where the singular vectors of a spectral norm come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpectralNorm {
+    /// As they are in the file
+    Stored,
+    /// Found by the power iteration
+    Recompute,
 }
 
 #[derive(Debug, Args)]

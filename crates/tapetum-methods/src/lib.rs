@@ -14,11 +14,12 @@ use crate::classical::{clahe, gamma, histogram_equalization, lime, msrcr, none};
 
 /// The card of every method, in the order they are listed to users. The first is used where nobody asks
 /// for another.
-pub fn all() -> [&'static MethodCard; 9] {
+pub fn all() -> [&'static MethodCard; 10] {
     [
         &scl_lle::CARD,
         &semi_llie::CARD,
         &lacr_vae::CARD,
+        &collaba::CARD,
         &lime::CARD,
         &msrcr::CARD,
         &clahe::CARD,
@@ -46,6 +47,7 @@ pub fn load(
     match card.name {
         "scl-lle" => Ok(Box::new(scl_lle::fused::FusedCurveNetwork::read(weights, device)?)),
         "lacr-vae" => Ok(Box::new(lacr_vae::weights::read(weights, device)?)),
+        "collaba" => Ok(Box::new(collaba::weights::read(weights, device)?)),
         "semi-llie" => Ok(Box::new(semi_llie::weights::read(weights, device)?)),
         name => {
             let method =

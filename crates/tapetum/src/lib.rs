@@ -18,6 +18,7 @@ mod enhancer;
 mod error;
 pub mod evaluate;
 mod model;
+pub mod spectral_norm;
 #[cfg(feature = "train")]
 pub mod train;
 mod variations;
@@ -26,7 +27,11 @@ pub use tapetum_image::{
     Channels, EncodeOptions, Format, ImageError, Limits, Metadata, Photo, Raster, Samples, decode,
     encode, losses,
 };
-pub use tapetum_methods::{all as methods, find as find_method};
+pub use tapetum_methods::{
+    all as methods,
+    collaba::illumination_report::{IlluminationReport, LayerNorm, MapStatistics, Verdict},
+    find as find_method,
+};
 pub use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, SizeRule, Strength, Tiling,
     TilingMode, Weights, WeightsError,

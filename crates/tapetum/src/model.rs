@@ -7,9 +7,11 @@ use tapetum_nn::{MethodCard, Weights};
 use crate::error::Error;
 
 /// Names and files of the weights inside the program.
-const BUILT_IN: [(&str, &[u8]); 3] = [
+const BUILT_IN: [(&str, &[u8]); 5] = [
     ("scl-lle", include_bytes!("../../../models/scl-lle.safetensors")),
     ("lacr-vae", include_bytes!("../../../models/lacr-vae.safetensors")),
+    ("collaba-s-x2", include_bytes!("../../../models/collaba-s-x2.safetensors")),
+    ("collaba-s-x4", include_bytes!("../../../models/collaba-s-x4.safetensors")),
     ("semi-llie", include_bytes!("../../../models/semi-llie.safetensors")),
 ];
 
@@ -81,7 +83,14 @@ impl Model {
     /// # Errors
     /// The file cannot be read, says that it belongs to another method, or to one without weights.
     pub fn from_bytes(name: &str, bytes: &[u8], method: Option<&str>) -> Result<Self, Error> {
-        let weights = Weights::from_bytes(bytes)?;
+        Self::of_weights(name, Weights::from_bytes(bytes)?, method)
+    }
+
+    /// The same of weights that were read.
+    ///
+    /// # Errors
+    /// They say that they belong to another method, or to one without weights.
+    pub fn of_weights(name: &str, weights: Weights, method: Option<&str>) -> Result<Self, Error> {
         let stated = weights.header.get("method").map(String::as_str);
         if let (Some(stated), Some(method)) = (stated, method)
             && stated != method

@@ -16,24 +16,40 @@ pub(crate) const CONTAINERS: [Container; 2] = [Container::Legacy, Container::Zip
 
 /// A state dict of these tensors.
 pub(crate) fn checkpoint(weights: &Weights, container: Container) -> Vec<u8> {
-    let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(".to_vec();
-    let mut storages = Vec::new();
-    for (idx, (name, tensor)) in weights.tensors.iter().enumerate() {
+    let (mut pickle, mut storages) = (b"\x80\x02".to_vec(), Vec::new());
+    push_dict(&mut pickle, &mut storages, weights);
+    pickle.push(b'.');
+    contain(&pickle, &storages, container)
+}
+
+/// Several state dicts by their names.
+pub(crate) fn checkpoint_of(dicts: &[(&str, &Weights)], container: Container) -> Vec<u8> {
+    let (mut pickle, mut storages) = (b"\x80\x02}(".to_vec(), Vec::new());
+    for (name, weights) in dicts {
         push_text(&mut pickle, name);
-        pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
-        push_text(&mut pickle, "storage");
-        pickle.extend(b"ctorch\nFloatStorage\n");
-        push_text(&mut pickle, &idx.to_string());
-        push_text(&mut pickle, "cpu");
-        push_int(&mut pickle, tensor.values.len());
-        pickle.extend(b"tQK\0");
-        push_tuple(&mut pickle, &tensor.shape);
-        push_tuple(&mut pickle, &strides(&tensor.shape));
-        pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
-        storages.push(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        push_dict(&mut pickle, &mut storages, weights);
     }
     pickle.extend(b"u.");
     contain(&pickle, &storages, container)
+}
+
+fn push_dict(pickle: &mut Vec<u8>, storages: &mut Vec<Vec<u8>>, weights: &Weights) {
+    pickle.extend(b"ccollections\nOrderedDict\n)R(");
+    for (name, tensor) in &weights.tensors {
+        push_text(pickle, name);
+        pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+        push_text(pickle, "storage");
+        pickle.extend(b"ctorch\nFloatStorage\n");
+        push_text(pickle, &storages.len().to_string());
+        push_text(pickle, "cpu");
+        push_int(pickle, tensor.values.len());
+        pickle.extend(b"tQK\0");
+        push_tuple(pickle, &tensor.shape);
+        push_tuple(pickle, &strides(&tensor.shape));
+        pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
+        storages.push(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
+    }
+    pickle.push(b'u');
 }
 
 /// A pickle that asks to run a shell command when it is loaded: `GLOBAL` and `REDUCE`.

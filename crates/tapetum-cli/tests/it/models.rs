@@ -3,9 +3,10 @@
 use tapetum::{Format, Model, Weights, from_safetensors, to_safetensors};
 
 use crate::{
-    checkpoint::{CONTAINERS, checkpoint},
-    desk::Desk,
+    checkpoint::{CONTAINERS, checkpoint, checkpoint_of},
+    desk::{Desk, Ran},
     pictures::dark,
+    train::{arguments, scenes, smoke_of},
 };
 
 /// The built-in tensors, without where they come from.
@@ -24,7 +25,7 @@ pub(crate) fn other_weights(desk: &Desk, name: &str) {
 }
 
 /// Weights inside the program, which are listed first.
-const N_BUILT_IN: usize = 3;
+const N_BUILT_IN: usize = 5;
 
 fn content_of(desk: &Desk, name: &str) -> String {
     let shown = desk.run(&["models", "show", name, "--json"]).exits(0).json();
@@ -74,6 +75,82 @@ fn a_checkpoint_is_imported_from_both_containers() {
         ran.fails_once(&["weights_1.safetensors: the file exists"]);
         desk.run(&["models", "import", "Weights_1.pth", "-n", "second"]).exits(0);
     }
+}
+
+/// A generator after a step, and what an average of its parameters alone would be: with other singular vectors.
+fn generator_and_average(desk: &Desk) -> [Weights; 2] {
+    let recipe = smoke_of("collaba");
+    desk.run(&arguments(&recipe, "run", &["--set", "run.n_steps=1"])).exits(0);
+    let weights = from_safetensors(&desk.read("run/weights.safetensors")).unwrap();
+    let mut average = Weights { header: Default::default(), ..weights };
+    for (name, tensor) in &mut average.tensors {
+        if name.ends_with("weight_u") || name.ends_with("weight_v") {
+            let wave = |(idx, value): (usize, &mut f32)| *value = (idx as f32 * 2.3).sin();
+            tensor.values.iter_mut().enumerate().for_each(wave);
+        }
+    }
+    desk.put("average.safetensors", &to_safetensors(&average));
+    let import = ["models", "import", "average.safetensors", "-m", "collaba", "-o"];
+    desk.run(&[&import[..], &["live.safetensors", "--spectral-norm", "recompute"]].concat())
+        .exits(0);
+    let mut live = from_safetensors(&desk.read("live.safetensors")).unwrap();
+    live.header.clear();
+    [live, average]
+}
+
+#[test]
+fn of_a_checkpoint_either_network_is_imported_with_either_singular_vectors() {
+    const SAME: &str = "the stored vectors are those of the weights";
+    let mut desk = scenes();
+    let [live, average] = generator_and_average(&desk);
+    for container in CONTAINERS {
+        let dicts = [("params", &live), ("params_ema", &average)];
+        let file = format!("{container:?}.pth");
+        desk.add(&file, &checkpoint_of(&dicts, container));
+        let import = |name: &str, rest: &[&str]| -> (Ran, Weights) {
+            let output = format!("{container:?}-{name}.safetensors");
+            let arguments = ["models", "import", &file, "-m", "collaba", "-o", &output];
+            let ran = desk.run(&[&arguments[..], rest].concat()).exits(0);
+            for part in ["conv1 ", "conv8 ", "  stored ", "  recompute ", "with darkness"] {
+                assert!(ran.stderr.contains(part), "{part} in {}", ran.stderr);
+            }
+            (ran, from_safetensors(&desk.read(&output)).unwrap())
+        };
+        let header =
+            |weights: &Weights| ["tensors", "spectral_norm"].map(|key| weights.header[key].clone());
+        let (ran, found) = import("default", &[]);
+        assert_eq!(found.tensors, average.tensors);
+        assert_eq!(header(&found), ["params_ema", "stored"]);
+        assert!(!ran.stderr.contains(SAME), "{}", ran.stderr);
+        let (ran, found) = import("live", &["--tensors", "params", "--spectral-norm", "stored"]);
+        assert_eq!(found.tensors, live.tensors);
+        assert_eq!(header(&found), ["params", "stored"]);
+        assert!(ran.stderr.contains(SAME), "{}", ran.stderr);
+        let (_, found) = import("mended", &["--spectral-norm", "recompute"]);
+        assert_eq!(header(&found), ["params_ema", "recomputed"]);
+        assert_ne!(found.tensors, average.tensors);
+        // What was recomputed stays known as such.
+        let mended = format!("{container:?}-mended.safetensors");
+        let ran = desk.run(&["models", "import", &mended, "-o", &format!("{container:?}-again")]);
+        assert!(ran.exits(0).stderr.contains(SAME));
+        let again = from_safetensors(&desk.read(&format!("{container:?}-again"))).unwrap();
+        assert_eq!(header(&again), ["params_ema", "recomputed"]);
+        let arguments = ["models", "import", &file, "-m", "collaba", "--tensors", "ema"];
+        desk.run(&arguments)
+            .exits(2)
+            .fails_once(&["tensors: expected one of params, params_ema, got ema"]);
+    }
+}
+
+#[test]
+fn singular_vectors_are_asked_for_of_collaba_alone() {
+    let desk = Desk::with("a.pth", &checkpoint(&built_in(), CONTAINERS[0]));
+    for way in ["stored", "recompute"] {
+        let ran = desk.run(&["models", "import", "a.pth", "--spectral-norm", way]).exits(2);
+        ran.fails_once(&["SCL-LLE has no spectral norm"]);
+    }
+    let ran = desk.run(&["models", "import", "a.pth"]).exits(0);
+    assert!(!ran.stderr.contains("spectral"), "{}", ran.stderr);
 }
 
 #[test]

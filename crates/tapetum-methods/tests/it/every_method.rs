@@ -8,7 +8,7 @@ use tapetum_nn::{
     weights::{TensorValues, to_safetensors},
 };
 
-use crate::{lacr_vae, scl_lle, semi_llie};
+use crate::{collaba, lacr_vae, scl_lle, semi_llie};
 
 /// A network of each method, with weights that are formulas.
 fn networks() -> Vec<Box<dyn Network>> {
@@ -31,6 +31,17 @@ pub(crate) fn weights(method: &str) -> Weights {
             last.values.iter_mut().for_each(|value| *value *= 0.01);
             let last = weights.tensors.get_mut("dec.out.bias").unwrap();
             last.values.fill(0.5);
+            weights
+        }
+        "collaba" => {
+            let mut weights = collaba::random();
+            let mut set = |name: &str, change: fn(&mut f32)| {
+                weights.tensors.get_mut(name).unwrap().values.iter_mut().for_each(change);
+            };
+            set("conv_up2.weight", |value| *value *= 0.01);
+            set("conv_up2.bias", |value| *value = 1.0);
+            // A half within the image: 32 features under nine taps.
+            set("conv_out.weight", |value| *value = *value * 0.1 + 0.5 / 288.0);
             weights
         }
         "semi-llie" => {
@@ -67,6 +78,7 @@ fn any_size_from_one_pixel_gives_finite_values() {
             let data = TensorData::new(wave(3 * height * width), [1, 3, height, width]);
             let enhanced = network.enhance(Tensor::from_data(data, &Device::flex()));
             let TensorValues { shape, values } = TensorValues::of(enhanced);
+            let [height, width] = [height, width].map(|side| side * network.scale() as usize);
             assert_eq!(shape, [1, 3, height, width], "{}", network.card().name);
             assert!(values.iter().all(|value| value.is_finite()), "{}", network.card().name);
         }

@@ -108,6 +108,14 @@ pub static WORKS: &[Work] = &[
         prepare: networks::lacr_vae,
     },
     Work {
+        name: "collaba-s-x2",
+        description: "CollaBA's compact network on a picture, to twice its size",
+        size: (600, 400),
+        precisions: BOTH,
+        bytes_per_pixel: 1_050,
+        prepare: networks::collaba_s_x2,
+    },
+    Work {
         name: "load",
         description: "decoding a photograph, JPEG unless --image names another",
         size: (4000, 3000),

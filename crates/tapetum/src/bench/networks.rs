@@ -32,6 +32,10 @@ pub(super) fn lacr_vae(setup: &Setup) -> Result<Prepared, Error> {
     enhancing(setup, "lacr-vae")
 }
 
+pub(super) fn collaba_s_x2(setup: &Setup) -> Result<Prepared, Error> {
+    enhancing(setup, "collaba-s-x2")
+}
+
 /// A network through the call that the pipeline makes.
 fn enhancing(setup: &Setup, weights: &str) -> Result<Prepared, Error> {
     let (width, height) = setup.size;

@@ -1,5 +1,8 @@
 //! `tapetum models`: weights, where they come from and whether they are whole.
 
+mod import;
+mod spectral_norm;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -15,9 +18,8 @@ use super::generate::print;
 use crate::{
     args::ModelsCommand,
     failure::{Failure, Kind},
-    manifest::sha256,
     model_store,
-    model_store::{CONTENT_HASH, check_content, header},
+    model_store::{CONTENT_HASH, header},
     output::{Replace, write_whole},
     report::tell,
 };
@@ -26,11 +28,7 @@ pub(crate) fn run(command: &ModelsCommand) -> Result<ExitCode, Failure> {
     match command {
         ModelsCommand::List { json } => list(*json),
         ModelsCommand::Show { model, json } => show(model, *json),
-        ModelsCommand::Import { file, method, name, output, licence } => {
-            let model = converted(file, method.as_deref(), licence)?;
-            let name = name.clone().unwrap_or_else(|| model.name.clone());
-            save_import(model, &name, output.as_deref())
-        }
+        ModelsCommand::Import(arguments) => import::run(arguments),
         ModelsCommand::Export { model, output } => export(model, output),
         ModelsCommand::Verify { models } => verify_all(models),
     }
@@ -96,53 +94,6 @@ fn show(model: &Path, as_json: bool) -> Result<ExitCode, Failure> {
         text.push_str(&format!("  {name} {:?}\n", tensor.shape));
     }
     print(text.as_bytes())
-}
-
-/// Reads foreign weights, checks that they fit, and notes where they come from.
-fn converted(file: &Path, method: Option<&str>, licence: &str) -> Result<Model, Failure> {
-    let bytes = model_store::read(file)?;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let failure = |error| Failure::library(Kind::Usage, file, &error);
-    let mut model = Model::from_bytes(&name, &bytes, method).map_err(failure)?;
-    check_content(&model, file)?;
-    Enhancer::new(&model).map_err(failure)?;
-    let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut note = |key: &str, value: String| {
-        model.weights.header.entry(key.to_owned()).or_insert(value);
-    };
-    note("method", model.method.name.to_owned());
-    note("licence", licence.to_owned());
-    note("source_file", source);
-    note("source_sha256", sha256(&bytes));
-    note("converted_by", format!("tapetum {}", env!("CARGO_PKG_VERSION")));
-    Ok(model)
-}
-
-fn save_import(model: Model, name: &str, output: Option<&Path>) -> Result<ExitCode, Failure> {
-    let path = match output {
-        Some(output) => output.to_owned(),
-        None => path_in_list(name)?,
-    };
-    write(model.weights, &path)?;
-    tell(format_args!("{}: {} weights, {name}", path.display(), model.method.title));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Where weights called `name` are kept.
-fn path_in_list(name: &str) -> Result<PathBuf, Failure> {
-    let is_plain = !name.is_empty()
-        && !name.starts_with('.')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if !is_plain {
-        let message = format!("'{name}' is no name for weights");
-        return Err(Failure::new(Kind::Usage, message)
-            .with_hint("use letters, digits, '-', '_' and '.' with --name"));
-    }
-    if built_in_models().any(|known| known == name) {
-        let message = format!("'{name}' is the name of weights inside the program");
-        return Err(Failure::new(Kind::Usage, message).with_hint("choose another with --name"));
-    }
-    Ok(model_store::folder()?.join(format!("{name}.safetensors")))
 }
 
 fn export(model: &Path, output: &Path) -> Result<ExitCode, Failure> {
