@@ -54,6 +54,9 @@ pub enum Tiling {
         /// How far a tile reaches into each neighbour, in pixels: length of a ramp, and twice the radius
         /// of the receptive field for which the result would be that of the whole image.
         overlap_px: u32,
+        /// Tiles begin at multiples of this, so that a network that halves the image, or makes channels of squares of
+        /// pixels, does so with the same pixels as in the whole; 1 where it does neither.
+        step_px: u32,
     },
     /// Every output pixel may depend on every input pixel: the whole image is one tile, or is refused
     /// where the memory does not hold it.

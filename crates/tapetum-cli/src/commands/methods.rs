@@ -79,7 +79,7 @@ fn tiling(card: &MethodCard) -> String {
         Tiling::Exact { receptive_field_px } => {
             format!("exact: equal to the whole image with {receptive_field_px} pixels of overlap")
         }
-        Tiling::Approximate { overlap_px } => {
+        Tiling::Approximate { overlap_px, .. } => {
             format!(
                 "approximate: mixed over {overlap_px} pixels where they meet, where the memory does not \
                      hold the whole image"

@@ -42,7 +42,7 @@ impl Factor {
 pub struct Tiled(pub Factor);
 
 static TILED_CARD: MethodCard = MethodCard {
-    tiling: Tiling::Approximate { overlap_px: 8 },
+    tiling: Tiling::Approximate { overlap_px: 8, step_px: 1 },
     working_bytes_per_pixel: 1000,
     ..CARD
 };

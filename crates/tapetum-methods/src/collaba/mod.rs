@@ -67,7 +67,7 @@ const CARD_FACTS: MethodCard = MethodCard {
     n_parameters: 1_273_425,
     macs_per_pixel: Some(170_000),
     size_rule: SizeRule::Any,
-    tiling: Tiling::Approximate { overlap_px: 64 },
+    tiling: Tiling::Approximate { overlap_px: 64, step_px: 16 },
     working_bytes_per_pixel: 1_050,
     default_weights: Some("collaba-s-x2"),
     weights_by_scale: &[(2, "collaba-s-x2"), (4, "collaba-s-x4")],

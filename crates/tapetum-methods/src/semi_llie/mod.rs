@@ -57,7 +57,7 @@ pub static CARD: MethodCard = MethodCard {
     macs_per_pixel: Some(665_600),
     size_rule: SizeRule::Any,
     // Scans forget: what lies further away than this hardly matters.
-    tiling: Tiling::Approximate { overlap_px: 32 },
+    tiling: Tiling::Approximate { overlap_px: 32, step_px: 1 },
     working_bytes_per_pixel: 4_000,
     default_weights: Some("semi-llie"),
     weights_by_scale: &[],

@@ -3,7 +3,7 @@
 use tapetum_image::{Channels, ColorConversion, Image, Raster, Samples, Srgb};
 use tapetum_methods::{all, classical, find, load};
 use tapetum_nn::{
-    EnhanceOptions, Network, Strength, Tiling, Weights, enhance, ops,
+    EnhanceError, EnhanceOptions, Network, Strength, Tiling, TilingMode, Weights, enhance, ops,
     prelude::{Device, Tensor, TensorData},
     weights::{TensorValues, to_safetensors},
 };
@@ -117,22 +117,23 @@ fn tiles_come_close_to_the_whole_image_where_the_card_promises_no_more() {
     let mut n_checked = 0;
     for network in networks() {
         let card = network.card();
-        let Tiling::Approximate { overlap_px } = card.tiling else { continue };
+        let Tiling::Approximate { overlap_px, .. } = card.tiling else { continue };
         n_checked += 1;
         let side = 2 * overlap_px + 80;
         let samples = Samples::F32(wave((side * side * 3) as usize));
         let raster = Raster::new(side, side, Channels::Rgb, samples).unwrap();
-        let run = |memory_bytes_max| {
+        let run = |memory_bytes_max, tiling| {
             let strength = Strength::Fixed(1.0);
             let options =
-                EnhanceOptions { strength, memory_bytes_max, ..EnhanceOptions::default() };
+                EnhanceOptions { strength, memory_bytes_max, tiling, ..EnhanceOptions::default() };
             let conversion = ColorConversion::identity();
-            enhance(&*network, &raster, &conversion, &options, &Device::flex()).unwrap()
+            enhance(&*network, &raster, &conversion, &options, &Device::flex())
         };
-        let (whole, report) = run(1 << 32);
+        let (whole, report) = run(1 << 32, TilingMode::Auto).unwrap();
         assert!(report.n_tiles == 1 && !report.is_approximate);
-        let n_pixels = u64::from(side) * u64::from(side);
-        let (tiled, report) = run(n_pixels * (card.working_bytes_per_pixel * 7 / 10 + 24));
+        let refused = run(0, TilingMode::Whole).unwrap_err();
+        let EnhanceError::Memory { needed_bytes, .. } = refused else { panic!("{refused}") };
+        let (tiled, report) = run(needed_bytes / 10 * 9, TilingMode::Auto).unwrap();
         assert!(report.n_tiles > 1 && report.is_approximate, "{} tiles", report.n_tiles);
         let all = |raster: &Raster| raster.read_rgb(raster.rect()).pixels;
         let differences = all(&whole).into_iter().zip(all(&tiled)).map(|(a, b)| (a - b).abs());

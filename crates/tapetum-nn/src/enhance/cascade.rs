@@ -140,8 +140,12 @@ fn both(chain: Tiling, further: Tiling, scale: u32) -> Tiling {
     use Tiling::{Approximate, Exact, WholeImageOnly};
     let overlap_px = |tiling: Tiling| match tiling {
         Exact { receptive_field_px } => receptive_field_px.saturating_mul(2),
-        Approximate { overlap_px } => overlap_px,
+        Approximate { overlap_px, .. } => overlap_px,
         WholeImageOnly => u32::MAX,
+    };
+    let step_px = |tiling: Tiling| match tiling {
+        Approximate { step_px, .. } => step_px,
+        Exact { .. } | WholeImageOnly => 1,
     };
     match (chain, further) {
         (WholeImageOnly, _) | (_, WholeImageOnly) => WholeImageOnly,
@@ -150,7 +154,11 @@ fn both(chain: Tiling, further: Tiling, scale: u32) -> Tiling {
         }
         (chain, further) => {
             let here = overlap_px(further).div_ceil(scale);
-            Approximate { overlap_px: overlap_px(chain).saturating_add(here) }
+            // Steps are powers of two, so the larger one is a multiple of the other.
+            Approximate {
+                overlap_px: overlap_px(chain).saturating_add(here),
+                step_px: step_px(chain).max(step_px(further).div_ceil(scale)),
+            }
         }
     }
 }

@@ -19,10 +19,6 @@ use super::{
 /// Bytes for a pixel of the strip.
 const STRIP_BYTES_PER_PX: u64 = 12;
 
-/// Tiles begin at multiples of this, so that a network that halves the image, or makes channels of squares of pixels,
-/// does so with the same pixels as in the whole.
-const START_STEP_PX: u32 = 16;
-
 /// A part of one side of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {
@@ -31,6 +27,8 @@ struct Piece {
     /// Length of the side.
     length: u32,
     overlap_px: u32,
+    /// What it sees begins at a multiple of this.
+    step_px: u32,
 }
 
 /// Columns and rows of tiles, in pixels of the photograph.
@@ -42,9 +40,12 @@ pub(super) struct Grid {
 
 impl Grid {
     /// Of pieces of at most `side` pixels without the overlap.
-    pub(super) fn new(raster: &Raster, side: u32, overlap_px: u32) -> Self {
+    pub(super) fn new(raster: &Raster, side: u32, [overlap_px, step_px]: [u32; 2]) -> Self {
         let pieces = |length| {
-            let piece = move |(start, n)| Piece { start, end: start + n, length, overlap_px };
+            let piece = move |(start, n)| {
+                let end = start + n;
+                Piece { start, end, length, overlap_px, step_px }
+            };
             cut(length, side).map(piece).collect()
         };
         Self { columns: pieces(raster.width()), rows: pieces(raster.height()) }
@@ -92,9 +93,9 @@ pub(super) fn strip_bytes(raster: &Raster, side: u32, overlap_px: u32, scale: u3
 }
 
 /// Pixels that the network sees of the largest tile of a grid, as [`strip_bytes`] counts.
-pub(super) fn tile_pixels(raster: &Raster, side: u32, overlap_px: u32) -> u64 {
+pub(super) fn tile_pixels(raster: &Raster, side: u32, [overlap_px, step_px]: [u32; 2]) -> u64 {
     let seen = |length: u32| {
-        let longest = longest_px(length, side, overlap_px) + START_STEP_PX - 1;
+        let longest = longest_px(length, side, overlap_px) + step_px - 1;
         u64::from(longest.min(length))
     };
     seen(raster.width()) * seen(raster.height())
@@ -112,7 +113,7 @@ impl Piece {
     /// What the network sees.
     fn seen(&self) -> Range<u32> {
         let Range { start, end } = self.reaching(self.overlap_px);
-        start / START_STEP_PX * START_STEP_PX..end
+        start / self.step_px * self.step_px..end
     }
 
     /// Where the weight is not 0.
@@ -232,10 +233,10 @@ mod tests {
         (1000, 300, 128),
     ];
 
-    fn grid(length: u32, side: u32, overlap_px: u32) -> Grid {
+    fn grid(length: u32, side: u32, overlap_px: u32, step_px: u32) -> Grid {
         let row = Samples::U8(vec![0; length as usize]);
         let row = Raster::new(length, 1, Channels::Grey, row).unwrap();
-        Grid::new(&row, side, overlap_px)
+        Grid::new(&row, side, [overlap_px, step_px])
     }
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
             CASES.into_iter().flat_map(|case| [1, 2, 4].map(|scale| (case, scale)))
         {
             let mut sums = vec![0.0; (length * scale) as usize];
-            for piece in grid(length, side, overlap_px).columns {
+            for piece in grid(length, side, overlap_px, 1).columns {
                 let mut all = vec![0.0; sums.len()];
                 for (idx, weight) in (piece.mixed().start * scale..).zip(piece.weights(scale)) {
                     all[idx as usize] = weight;
@@ -263,10 +264,13 @@ mod tests {
 
     #[test]
     fn the_planned_length_holds_every_piece() {
-        for (length, side, overlap_px) in CASES {
-            for piece in grid(length, side, overlap_px).columns {
-                assert!(piece.seen().start.is_multiple_of(START_STEP_PX));
-                let longest = longest_px(length, side, overlap_px) + START_STEP_PX - 1;
+        let steps = [1, 16].into_iter();
+        for ((length, side, overlap_px), step_px) in
+            steps.flat_map(|step_px| CASES.map(|case| (case, step_px)))
+        {
+            for piece in grid(length, side, overlap_px, step_px).columns {
+                assert!(piece.seen().start.is_multiple_of(step_px));
+                let longest = longest_px(length, side, overlap_px) + step_px - 1;
                 assert!(piece.seen().len() <= longest as usize);
                 assert!(piece.mixed().len() <= longest_px(length, side, overlap_px / 2) as usize);
             }

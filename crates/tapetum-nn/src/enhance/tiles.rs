@@ -111,8 +111,8 @@ pub(super) fn plan(raster: &Raster, work: &Work, mode: TilingMode) -> Result<Pla
         (TilingMode::Auto, Tiling::Exact { receptive_field_px }) => {
             cut_exactly(raster, work, receptive_field_px)
         }
-        (TilingMode::Auto, Tiling::Approximate { overlap_px }) => {
-            whole(raster, work).or_else(|_| feather(raster, work, overlap_px))
+        (TilingMode::Auto, Tiling::Approximate { overlap_px, step_px }) => {
+            whole(raster, work).or_else(|_| feather(raster, work, [overlap_px, step_px]))
         }
         (TilingMode::Whole, _) | (TilingMode::Auto, Tiling::WholeImageOnly) => whole(raster, work),
     };
@@ -153,17 +153,18 @@ fn cut_exactly(raster: &Raster, work: &Work, halo_px: u32) -> Result<Plan, u64> 
 }
 
 /// The largest tiles to be mixed, or the least bytes that such need.
-fn feather(raster: &Raster, work: &Work, overlap_px: u32) -> Result<Plan, u64> {
+fn feather(raster: &Raster, work: &Work, [overlap_px, step_px]: [u32; 2]) -> Result<Plan, u64> {
     let longest = raster.width().max(raster.height());
     let n_pieces = 2..=longest.div_ceil(TILE_PX_MIN);
     let sides = n_pieces.map(|n_pieces| longest.div_ceil(n_pieces).max(TILE_PX_MIN));
     let with_bytes = sides.map(|side| {
         let strip_bytes = feathered::strip_bytes(raster, side, overlap_px, work.scale);
-        let tile_bytes = feathered::tile_pixels(raster, side, overlap_px) * work.bytes_per_pixel;
+        let tile_bytes =
+            feathered::tile_pixels(raster, side, [overlap_px, step_px]) * work.bytes_per_pixel;
         (side, work.bytes + strip_bytes + tile_bytes)
     });
     match with_bytes.clone().find(|(_, bytes)| *bytes <= work.memory_bytes_max) {
-        Some((side, _)) => Ok(Plan::Feathered(Grid::new(raster, side, overlap_px))),
+        Some((side, _)) => Ok(Plan::Feathered(Grid::new(raster, side, [overlap_px, step_px]))),
         None => {
             let whole_bytes = work.bytes + raster.n_pixels() * work.bytes_per_pixel;
             Err(with_bytes.map(|(_, bytes)| bytes).fold(whole_bytes, u64::min))

@@ -43,7 +43,7 @@ impl<N: Network> Network for With<N> {
 }
 
 fn approximate<N: Network>(network: N, overlap_px: u32) -> With<N> {
-    let tiling = Tiling::Approximate { overlap_px };
+    let tiling = Tiling::Approximate { overlap_px, step_px: 1 };
     With(network, Box::leak(Box::new(MethodCard { tiling, ..CARD })))
 }
 

@@ -57,7 +57,7 @@ fn exact(scale: u32) -> Enlarging<impl Network> {
 
 /// Its receptive field has a radius of 2.
 fn approximate(scale: u32) -> Enlarging<impl Network> {
-    Enlarging { network: blur(), scale, tiling: Tiling::Approximate { overlap_px: 4 } }
+    Enlarging { network: blur(), scale, tiling: Tiling::Approximate { overlap_px: 4, step_px: 4 } }
 }
 
 fn keeping() -> Function<impl Fn(Tensor<4>) -> Tensor<4> + Send + Sync> {
@@ -310,7 +310,7 @@ fn a_cascade_is_cut_as_its_parts_allow() {
         ),
         (
             tiling(Box::new(exact(1)), Some(Box::new(approximate(1))), 2),
-            Tiling::Approximate { overlap_px: 2 * 2 + 4 + 2 * 3 },
+            Tiling::Approximate { overlap_px: 2 * 2 + 4 + 2 * 3, step_px: 4 },
         ),
         (tiling(Box::new(whole()), Some(Box::new(approximate(1))), 2), Tiling::WholeImageOnly),
         (tiling(Box::new(approximate(2)), Some(Box::new(whole())), 2), Tiling::WholeImageOnly),
@@ -328,7 +328,7 @@ impl Network for Centred {
     }
 
     fn tiling(&self) -> Tiling {
-        Tiling::Approximate { overlap_px: 0 }
+        Tiling::Approximate { overlap_px: 0, step_px: 1 }
     }
 
     fn enhance(&self, low: Tensor<4>) -> Tensor<4> {

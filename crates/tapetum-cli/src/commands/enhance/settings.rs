@@ -117,7 +117,7 @@ mod tests {
         for (tiling, is_changed) in [
             (Tiling::Exact { receptive_field_px: 7 }, false),
             (Tiling::WholeImageOnly, false),
-            (Tiling::Approximate { overlap_px: 64 }, true),
+            (Tiling::Approximate { overlap_px: 64, step_px: 1 }, true),
         ] {
             let default = settings(tiling, &["--memory", "1G"]);
             for more in [["--memory", "2G"], ["--tiles", "whole"]] {
