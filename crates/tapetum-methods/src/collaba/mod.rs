@@ -8,7 +8,7 @@
 //! | paper | here |
 //! | --- | --- |
 //! | generator (authors' `netv2ueatten_arch.py`) | [`network::CollaBa`] |
-//! | GMP, generative modulation prior: the illumination map | `SpectralUNet` in `unet.rs` |
+//! | GMP, generative modulation prior: the illumination map | `SpectralUNet` |
 //! | CD-CFT, channel-decoupling conditional feature transform | `Modulation` |
 //! | MSFI, multi-scale feature interaction; SKFF | `MultiScale`, `Fusion` |
 //! | multi-substrate merging up-scaler (a reconstruction), and the code's | [`Upscaler`] |
