@@ -19,7 +19,9 @@ pub(crate) fn run() -> Result<()> {
     let root = workspace.root.as_path();
     let mut steps = Steps::default();
     steps.run("fmt", || run_plainly(cargo(root).args(["fmt", "--all", "--check"])))?;
-    steps.run("clippy", || clippy(root))?;
+    steps.run("clippy", || clippy(root, &[]))?;
+    // Nobody needs a card or a toolkit to compile what is for cards.
+    steps.run("clippy for cards", || clippy(root, &["--features", CARD_FEATURES]))?;
     steps.run("tidy", || tidy::report(&tidy::problems(&workspace)?))?;
     let unit = steps.run("tests", || unit_tests(root))?;
     let older = steps.run("tests without AVX-512", || tests_without_avx512(root))?;
@@ -30,9 +32,13 @@ pub(crate) fn run() -> Result<()> {
     steps.summarise(unit + older + doc)
 }
 
-fn clippy(root: &Path) -> Result<()> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    run_plainly(cargo(root).args(arguments))
+/// Features with which the program computes on graphics cards.
+const CARD_FEATURES: &str = "tapetum-cli/cuda,tapetum-cli/vulkan";
+
+fn clippy(root: &Path, features: &[&str]) -> Result<()> {
+    let mut command = cargo(root);
+    command.args(["clippy", "--workspace", "--all-targets"]).args(features);
+    run_plainly(command.args(["--", "-D", "warnings"]))
 }
 
 /// Runs every test but the documentation's and counts them; a run without a test is a failure.

@@ -151,14 +151,14 @@ pub(crate) struct EnhanceArguments {
     /// exposure asks for: dark regions are lifted, well-lit photographs stay as they are)
     #[arg(long, default_value = "auto", value_parser = parse_strength, value_name = "0..1|auto")]
     pub(crate) strength: Strength,
-    /// Where to compute
+    /// Where to compute; what there is depends on how the program was built
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceChoice,
     /// Estimate the change on a reduced copy: many times faster, for photographs of many megapixels, and
     /// close to the exact result
     #[arg(long)]
     pub(crate) fast: bool,
-    /// Numbers to compute in: bf16 is faster and rounds its operands
+    /// Numbers to compute in: bf16 and f16 are faster and round operands
     #[arg(long, default_value = "auto")]
     pub(crate) precision: EnhancePrecision,
     /// Whether a photograph may be cut into tiles
@@ -196,10 +196,15 @@ pub(crate) struct EnhanceArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeviceChoice {
-    /// The best there is in this build: the CPU
+    /// The fastest that answers: an NVIDIA card, another card with a Vulkan driver, or the CPU, which also
+    /// takes over where a card gives up
     Auto,
     /// The CPU
     Cpu,
+    /// An NVIDIA card
+    Cuda,
+    /// A card with a Vulkan driver
+    Vulkan,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -210,6 +215,8 @@ pub(crate) enum EnhancePrecision {
     F32,
     /// Products of 16-bit floats, summed in 32 bits
     Bf16,
+    /// The same with 16-bit floats of more digits and less range, on graphics cards
+    F16,
 }
 
 impl From<EnhancePrecision> for PrecisionMode {
@@ -218,6 +225,7 @@ impl From<EnhancePrecision> for PrecisionMode {
             EnhancePrecision::Auto => Self::Auto,
             EnhancePrecision::F32 => Self::Fixed(Precision::F32),
             EnhancePrecision::Bf16 => Self::Fixed(Precision::Bf16),
+            EnhancePrecision::F16 => Self::Fixed(Precision::F16),
         }
     }
 }
@@ -354,6 +362,9 @@ pub(crate) struct BenchArguments {
     #[arg(short, long, default_value_t = 15,
           value_parser = clap::value_parser!(u16).range(1..=i64::from(N_RUNS_MAX)))]
     pub(crate) runs: u16,
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: DeviceChoice,
     /// Numbers to compute in
     #[arg(long, default_value = "f32")]
     pub(crate) precision: PrecisionChoice,
@@ -380,6 +391,8 @@ pub(crate) enum PrecisionChoice {
     F32,
     /// Products of 16-bit floats, summed in 32 bits
     Bf16,
+    /// The same with 16-bit floats of more digits and less range, on graphics cards
+    F16,
 }
 
 impl From<PrecisionChoice> for Precision {
@@ -387,6 +400,7 @@ impl From<PrecisionChoice> for Precision {
         match choice {
             PrecisionChoice::F32 => Self::F32,
             PrecisionChoice::Bf16 => Self::Bf16,
+            PrecisionChoice::F16 => Self::F16,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod device;
 mod existing;
 mod failure;
 mod manifest;

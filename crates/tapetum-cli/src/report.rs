@@ -75,6 +75,8 @@ pub(crate) struct Done {
     pub(crate) is_approximate: bool,
     /// Numbers that the network computed in.
     pub(crate) precision: &'static str,
+    /// What computed it.
+    pub(crate) device: &'static str,
     pub(crate) seconds: f64,
     pub(crate) warnings: Vec<String>,
 }
@@ -184,6 +186,7 @@ impl Done {
             n_tiles: report.n_tiles,
             is_approximate: report.is_approximate,
             precision: report.precision.name(),
+            device: report.device.name(),
             seconds,
             warnings: enhanced.warnings.clone(),
         }
@@ -281,6 +284,7 @@ mod tests {
                 n_tiles: 1,
                 is_approximate: false,
                 precision: "f32",
+                device: "CPU",
                 seconds: 2.0,
                 warnings: Vec::new(),
             };
@@ -307,6 +311,7 @@ mod tests {
                 n_tiles,
                 is_approximate,
                 precision: "f32",
+                device: "CPU",
                 seconds: 2.0,
                 warnings: Vec::new(),
             };

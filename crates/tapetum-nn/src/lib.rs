@@ -3,6 +3,7 @@
 
 pub mod backbones;
 pub mod card;
+pub mod device;
 pub mod enhance;
 pub mod gradients;
 pub mod layers;

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tapetum_data::SynthesisRange;
-use tapetum_nn::{ops::Precision, prelude::Device};
+use tapetum_nn::{
+    device::{self, DeviceKind},
+    ops::Precision,
+    prelude::Device,
+};
 
 use crate::{
     augment::{Augment, Geometry, Resizing},
@@ -88,6 +92,12 @@ pub enum RunDevice {
     /// The processor.
     #[default]
     Cpu,
+    /// The fastest there is: see [`device::best`].
+    Auto,
+    /// NVIDIA's cards.
+    Cuda,
+    /// Cards with a Vulkan driver.
+    Vulkan,
 }
 
 /// Photographs of one kind. Exactly one of `images`, `pairs`, `references` and `labelled` names folders.
@@ -196,10 +206,23 @@ impl RunConfig {
     }
 
     /// The device that a recipe trains on, with gradients.
-    pub fn training_device(&self) -> Device {
-        let RunDevice::Cpu = self.device;
-        let device = Device::flex().autodiff();
-        if self.gradient_checkpointing { device.gradient_checkpointing() } else { device }
+    ///
+    /// # Errors
+    /// It is not there, or does not compute in the precision of the run.
+    pub fn training_device(&self) -> Result<Device, TrainError> {
+        let found = match self.device {
+            RunDevice::Cpu => device::find(DeviceKind::Cpu),
+            RunDevice::Auto => Ok(device::best().0),
+            RunDevice::Cuda => device::find(DeviceKind::Cuda),
+            RunDevice::Vulkan => device::find(DeviceKind::Vulkan),
+        }?;
+        let precision = Precision::from(self.precision);
+        if !precision.is_on(&found.device) {
+            let expected = format!("numbers that {found} computes in");
+            return Err(TrainError::config("run.precision", expected, precision.name()));
+        }
+        let device = found.device.autodiff();
+        Ok(if self.gradient_checkpointing { device.gradient_checkpointing() } else { device })
     }
 }
 

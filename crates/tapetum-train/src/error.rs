@@ -7,7 +7,7 @@ use std::{
 
 use tapetum_data::{DataError, SynthesisError};
 use tapetum_image::ImageError;
-use tapetum_nn::{EnhanceError, recipe::RecipeError};
+use tapetum_nn::{EnhanceError, device::Unavailable, recipe::RecipeError};
 use thiserror::Error;
 
 /// How many names a message lists.
@@ -32,6 +32,9 @@ pub enum TrainError {
         /// What is wrong with it.
         source: ImageError,
     },
+    /// The device of the run cannot be used.
+    #[error("run.device: {0}")]
+    Device(#[from] Unavailable),
     /// A data set is not as it should be.
     #[error(transparent)]
     Set(#[from] DataError),
@@ -112,6 +115,7 @@ impl TrainError {
         match self {
             Self::Io { .. } => "check the path and its permissions",
             Self::Image { .. } => "move the file away, or fetch it again",
+            Self::Device(_) => "set run.device to cpu or auto",
             Self::Set(error) => error.hint(),
             Self::Sizes { .. } => "move these away, or change size_px in the recipe",
             Self::Data { .. } | Self::Enhance { .. } => "move the file away",

@@ -11,6 +11,7 @@ use serde_json::json;
 use tapetum_nn::{
     Weights,
     ops::with_precision,
+    prelude::Device,
     recipe::{Recipe, RecipeError, TermValue},
     weights::to_safetensors,
 };
@@ -60,6 +61,7 @@ pub struct Outcome {
 struct Run<'a, 'b> {
     plan: &'a Plan,
     session: &'a mut Session<'b>,
+    device: Device,
     sets: Sets,
     journal: Journal,
     data_sha256: String,
@@ -78,7 +80,8 @@ pub fn run(
     session: &mut Session,
 ) -> Result<Outcome, TrainError> {
     plan.check()?;
-    let sets = Sets::open(&plan.validation, session.data)?;
+    let device = plan.run.training_device()?;
+    let sets = Sets::open(&plan.validation, session.data, device.clone().inner())?;
     sets.expect_for(&recipe.trained())?;
     let data = Data::open(recipe.needs(), &plan.data, &plan.run, session.data)?;
     let data_sha256 = data.fingerprint(session.data)?;
@@ -90,7 +93,7 @@ pub fn run(
     (session.watch)(&Event::Started { n_done: first, n_steps, n_photographs: &n_photographs });
     let best = journal.best()?;
     let start = Instant::now();
-    let mut run = Run { plan, session, sets, journal, data_sha256, best, start };
+    let mut run = Run { plan, session, device, sets, journal, data_sha256, best, start };
     let n_batches = plan.run.n_accumulated as u64;
     let span = Span {
         first: first as u64 * n_batches,
@@ -143,7 +146,6 @@ impl Run<'_, '_> {
         step: usize,
         next: &mut dyn FnMut() -> Result<Loaded, TrainError>,
     ) -> Result<Vec<TermValue>, TrainError> {
-        let device = self.plan.run.training_device();
         let (mut batches, mut photographs) = (Vec::new(), Vec::new());
         for _ in 0..self.plan.run.n_accumulated {
             // A file that cannot be read any more costs no step that was made.
@@ -152,7 +154,7 @@ impl Run<'_, '_> {
                 Err(error) => return self.save(recipe, step).and(Err(error)),
             };
             photographs.append(&mut loaded.photographs);
-            batches.push(loaded.into_batch(&device));
+            batches.push(loaded.into_batch(&self.device));
         }
         let n_photographs = photographs.len();
         let terms = with_precision(self.plan.run.precision.into(), || recipe.step(batches));

@@ -50,6 +50,8 @@ pub(crate) struct Sample {
 pub(crate) struct Sets {
     sets: Vec<Set>,
     n_samples: usize,
+    /// Where the networks are.
+    device: Device,
 }
 
 struct Set {
@@ -67,7 +69,11 @@ enum Scenes {
 impl Sets {
     /// # Errors
     /// A folder cannot be read or does not hold what it should.
-    pub(crate) fn open(config: &ValidationConfig, root: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn open(
+        config: &ValidationConfig,
+        root: &Path,
+        device: Device,
+    ) -> Result<Self, TrainError> {
         let mut sets = Vec::new();
         for folder in config.pairs.iter().chain(&config.labelled) {
             let is_paired = config.pairs.contains(folder);
@@ -80,7 +86,7 @@ impl Sets {
             let scenes = Scenes::Dark(photographs);
             sets.push(Set { name: folder.display().to_string(), scenes });
         }
-        Ok(Self { sets, n_samples: config.n_samples })
+        Ok(Self { sets, n_samples: config.n_samples, device })
     }
 
     /// # Errors
@@ -114,17 +120,19 @@ impl Sets {
             match (&set.scenes, trained) {
                 (Scenes::Paired(scales), Trained::Enhancer(network)) => {
                     let pairs = scales.get(&network.scale()).map_or(&[][..], Vec::as_slice);
-                    scores.extend(set.score_pairs(pairs, &**network)?);
+                    let enhancer = Enhancer { network: &**network, device: &self.device };
+                    scores.extend(set.score_pairs(pairs, enhancer)?);
                     let sampled = pairs.iter().take(self.n_samples);
                     for pair in sampled {
-                        samples.push(set.sample(pair, &**network, n_done)?);
+                        samples.push(set.sample(pair, enhancer, n_done)?);
                     }
                 }
                 (Scenes::Dark(photographs), Trained::Enhancer(network)) => {
+                    let enhancer = Enhancer { network: &**network, device: &self.device };
                     for path in photographs {
                         let name = path.file_stem().unwrap_or_default().to_string_lossy().into();
                         let pair = Pair { name, first: path.clone(), second: PathBuf::new() };
-                        samples.push(set.sample(&pair, &**network, n_done)?);
+                        samples.push(set.sample(&pair, enhancer, n_done)?);
                     }
                 }
                 (Scenes::Labelled(pairs, classes), Trained::Segmenter(network)) => {
@@ -138,11 +146,11 @@ impl Sets {
 }
 
 impl Set {
-    fn score_pairs(&self, pairs: &[Pair], network: &dyn Network) -> Result<[Score; 2], TrainError> {
+    fn score_pairs(&self, pairs: &[Pair], enhancer: Enhancer) -> Result<[Score; 2], TrainError> {
         let mut sums = [0.0; 2];
         for pair in pairs {
             let (low, reference) = (read(&pair.first)?, read(&pair.second)?);
-            let enhanced = picture(&enhanced(network, &low, &pair.first)?);
+            let enhanced = picture(&enhancer.enhanced(&low, &pair.first)?);
             let reference = picture(&whole(&reference));
             let misfit = |error: tapetum_metrics::MetricError| {
                 TrainError::data(&pair.second, error.to_string())
@@ -186,15 +194,10 @@ impl Set {
         Ok(Score { set: self.name.clone(), metric: "mean_iou", value, n_images: pairs.len() })
     }
 
-    fn sample(
-        &self,
-        pair: &Pair,
-        network: &dyn Network,
-        n_done: usize,
-    ) -> Result<Sample, TrainError> {
+    fn sample(&self, pair: &Pair, enhancer: Enhancer, n_done: usize) -> Result<Sample, TrainError> {
         let low = read(&pair.first)?;
-        let mut views =
-            vec![untouched(&low, network.scale()), enhanced(network, &low, &pair.first)?];
+        let scale = enhancer.network.scale();
+        let mut views = vec![untouched(&low, scale), enhancer.enhanced(&low, &pair.first)?];
         let mut psnr_db = None;
         if !pair.second.as_os_str().is_empty() {
             let reference = whole(&read(&pair.second)?);
@@ -265,23 +268,29 @@ fn scenes(folder: &Path, is_paired: bool) -> Result<Scenes, TrainError> {
     }
 }
 
-/// A network that darkens is scored as it is: with its input, which is the better image, as large as a
-/// result.
-fn enhanced(
-    network: &dyn Network,
-    low: &Photograph,
-    path: &Path,
-) -> Result<Image<Srgb>, TrainError> {
-    let options = EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
-    let result = enhance(network, low.raster(), low.conversion(), &options, &Device::flex());
-    let raster = match result {
-        Err(EnhanceError::Darker { .. } | EnhanceError::Constant { .. }) => {
-            return Ok(untouched(low, network.scale()));
-        }
-        Err(source) => return Err(TrainError::Enhance { path: path.to_owned(), source }),
-        Ok((raster, _)) => raster,
-    };
-    Ok(low.conversion().to_srgb(&raster.read_rgb(raster.rect())))
+/// A network, and where its tensors are.
+#[derive(Clone, Copy)]
+struct Enhancer<'a> {
+    network: &'a dyn Network,
+    device: &'a Device,
+}
+
+impl Enhancer<'_> {
+    /// A network that darkens is scored as it is: with its input, which is the better image, as large as a
+    /// result.
+    fn enhanced(self, low: &Photograph, path: &Path) -> Result<Image<Srgb>, TrainError> {
+        let Self { network, device } = self;
+        let options =
+            EnhanceOptions { strength: Strength::Fixed(1.0), ..EnhanceOptions::default() };
+        let raster = match enhance(network, low.raster(), low.conversion(), &options, device) {
+            Err(EnhanceError::Darker { .. } | EnhanceError::Constant { .. }) => {
+                return Ok(untouched(low, network.scale()));
+            }
+            Err(source) => return Err(TrainError::Enhance { path: path.to_owned(), source }),
+            Ok((raster, _)) => raster,
+        };
+        Ok(low.conversion().to_srgb(&raster.read_rgb(raster.rect())))
+    }
 }
 
 fn read(path: &Path) -> Result<Photograph, TrainError> {

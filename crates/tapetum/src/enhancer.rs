@@ -4,15 +4,25 @@ use tapetum_image::{
     ColorConversion, EncodeOptions, Format, Limits, Photo, decode, encode, losses,
 };
 use tapetum_nn::{
-    EnhanceOptions, EnhanceReport, MethodCard, Network, enhance, enhance::Cascade, prelude::Device,
+    EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network,
+    device::{DeviceKind, FoundDevice},
+    enhance,
+    enhance::Cascade,
+    prelude::Device,
 };
 
-use crate::{error::Error, model::Model};
+use crate::{
+    accelerated::{Accelerated, Attempted, WhenItFails},
+    error::Error,
+    model::Model,
+};
 
 /// A network with its weights, ready to enhance any number of photographs, from any thread.
 pub struct Enhancer {
+    /// On the CPU.
     pub(crate) network: Box<dyn Network>,
-    pub(crate) device: Device,
+    /// The same on a graphics card, where one computes.
+    pub(crate) accelerated: Option<Accelerated>,
 }
 
 /// What the caller decides about one photograph.
@@ -51,14 +61,32 @@ impl Enhancer {
     /// # Errors
     /// The weights are not those of the method's network.
     pub fn new(model: &Model) -> Result<Self, Error> {
-        let device = Device::flex();
-        let network = tapetum_methods::load(model.method, &model.weights, &device)?;
-        Ok(Self { network, device })
+        let network = tapetum_methods::load(model.method, &model.weights, &Device::flex())?;
+        Ok(Self { network, accelerated: None })
+    }
+
+    /// Builds the network of a model on a device. A method without weights stays on the CPU, which is all
+    /// that it knows.
+    ///
+    /// # Errors
+    /// The weights are not those of the method's network.
+    pub fn on(
+        model: &Model,
+        device: &FoundDevice,
+        when_it_fails: WhenItFails,
+    ) -> Result<Self, Error> {
+        let on_cpu = Self::new(model)?;
+        if device.kind == DeviceKind::Cpu || model.method.default_weights.is_none() {
+            return Ok(on_cpu);
+        }
+        let network = tapetum_methods::load(model.method, &model.weights, &device.device)?;
+        let accelerated = Accelerated { network, device: device.clone(), when_it_fails };
+        Ok(Self { accelerated: Some(accelerated), ..on_cpu })
     }
 
     /// Takes a network that is none of the models, and computes on the CPU.
     pub fn of_network(network: Box<dyn Network>) -> Self {
-        Self { network, device: Device::flex() }
+        Self { network, accelerated: None }
     }
 
     /// The same for results `scale` times as large on each side. A network whose own results are that large
@@ -101,13 +129,43 @@ impl Enhancer {
             let method = format!("{} with {}", self.method().name, second.method().name);
             return Err(Error::OtherScale { method, expected: scale, found });
         }
-        Ok(self.cascade(Some(second.network), scale))
+        Ok(self.cascade(Some(second), scale))
     }
 
-    fn cascade(self, second: Option<Box<dyn Network>>, scale: u32) -> Self {
-        let cascade = Cascade::new(self.network, second, scale);
-        let network = Box::new(cascade.expect("the scale is a multiple of the networks' own"));
-        Self { network, device: self.device }
+    fn cascade(self, second: Option<Self>, scale: u32) -> Self {
+        let of = |first, second| -> Box<dyn Network> {
+            let cascade = Cascade::new(first, second, scale);
+            Box::new(cascade.expect("the scale is a multiple of the networks' own"))
+        };
+        let (second, accelerated_second) =
+            second.map_or((None, None), |second| (Some(second.network), second.accelerated));
+        // A second network that is on no card keeps the first from it, too.
+        let is_anywhere = second.is_none() || accelerated_second.is_some();
+        let accelerated = self.accelerated.filter(|_| is_anywhere).map(|first| {
+            let second = accelerated_second.map(|second| second.network);
+            Accelerated { network: of(first.network, second), ..first }
+        });
+        Self { network: of(self.network, second), accelerated }
+    }
+
+    /// Runs work with the network where it computes; on a card that fails, as [`WhenItFails`] says.
+    pub(crate) fn run<T>(
+        &self,
+        options: &EnhanceOptions,
+        work: impl Fn(&dyn Network, &EnhanceOptions, &Device) -> Result<T, EnhanceError>,
+    ) -> Result<Attempted<T>, EnhanceError> {
+        match &self.accelerated {
+            Some(accelerated) => accelerated.run(options, &*self.network, work),
+            None => {
+                let result = work(&*self.network, options, &Device::flex())?;
+                Ok(Attempted { result, notes: Vec::new() })
+            }
+        }
+    }
+
+    /// What computes, as long as it does.
+    pub fn device(&self) -> DeviceKind {
+        self.accelerated.as_ref().map_or(DeviceKind::Cpu, |accelerated| accelerated.device.kind)
     }
 
     /// How many times larger results are on each side.
@@ -120,7 +178,7 @@ impl Enhancer {
         self.network.card()
     }
 
-    /// The network itself.
+    /// The network itself, on the CPU.
     pub fn network(&self) -> &dyn Network {
         &*self.network
     }
@@ -142,8 +200,11 @@ impl Enhancer {
     ) -> Result<(Photo, EnhanceReport), Error> {
         let (conversion, warning) = ColorConversion::for_photo(&photo)?;
         photo.warnings.extend(warning);
-        let (raster, report) =
-            enhance(&*self.network, &photo.raster, &conversion, options, &self.device)?;
+        let attempted = self.run(options, |network, options, device| {
+            enhance(network, &photo.raster, &conversion, options, device)
+        })?;
+        let (raster, report) = attempted.result;
+        photo.warnings.extend(attempted.notes);
         Ok((photo.enlarged_as(raster, report.scale), report))
     }
 

@@ -121,7 +121,7 @@ pub const SEGMENTERS: [&str; 4] =
 /// # Panics
 /// When the name is not one of [`SEGMENTERS`].
 pub fn segmenter(name: &str, weights: &Weights) -> Result<([usize; 2], Predict), WeightsError> {
-    let network = read_segmenter(name, weights)?;
+    let network = read_segmenter(name, weights, &Device::flex())?;
     let classes = network.classes();
     let n_scored = classes.iter().take_while(|name| **name != VOID).count();
     Ok(([classes.len(), n_scored], Box::new(move |image| network.predict(image))))
@@ -131,12 +131,12 @@ pub fn segmenter(name: &str, weights: &Weights) -> Result<([usize; 2], Predict),
 pub(crate) fn read_segmenter(
     name: &str,
     weights: &Weights,
+    device: &Device,
 ) -> Result<Box<dyn segmentation::Segmenter>, WeightsError> {
-    let device = Device::flex();
-    let espnet = |release| Ok(Box::new(read_espnet(weights, release, &device)?) as Box<_>);
+    let espnet = |release| Ok(Box::new(read_espnet(weights, release, device)?) as Box<_>);
     let deeplab = |data: &LabelledData| {
         let classes = data.classes_without_void();
-        Ok(Box::new(read_deeplab(weights, classes, &device)?) as Box<_>)
+        Ok(Box::new(read_deeplab(weights, classes, device)?) as Box<_>)
     };
     match name {
         "espnet-camvid" => espnet(&ESPNET_CAMVID),

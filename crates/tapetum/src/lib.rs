@@ -12,6 +12,7 @@
 //! # }
 //! ```
 
+mod accelerated;
 pub mod bench;
 pub mod data;
 mod enhancer;
@@ -35,11 +36,13 @@ pub use tapetum_methods::{
 pub use tapetum_nn::{
     EnhanceError, EnhanceOptions, EnhanceReport, MethodCard, Network, SizeRule, Strength, Tiling,
     TilingMode, Weights, WeightsError,
+    device::{DeviceKind, FoundDevice, Unavailable, best as best_device, find as find_device},
     enhance::{Exposure, MEMORY_BYTES_DEFAULT, PrecisionMode, Quality},
     weights::{from_safetensors, to_safetensors},
 };
 
 pub use crate::{
+    accelerated::WhenItFails,
     enhancer::{Enhanced, Enhancer, Settings, writable},
     error::Error,
     model::{Model, built_in_models},

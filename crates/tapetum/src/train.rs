@@ -323,11 +323,13 @@ impl RecipeFile {
     /// The method's strategy, at its first step, and the method's name.
     fn open(&self, root: &Path) -> Result<(Box<dyn Recipe>, &'static str), RecipeFileError> {
         let RunConfig { n_steps, seed, .. } = self.run;
-        let device = self.run.training_device();
+        let device = self.run.training_device()?;
+        // Helpers carry no gradient of their own.
+        let beside = device.clone().inner();
         if let Some(config) = &self.scl_lle {
             let helpers = scl_lle::helpers::Helpers {
-                vgg: self.helpers.vgg16(root)?,
-                segmenter: self.helpers.segmenter(root)?,
+                vgg: self.helpers.vgg16(root, &beside)?,
+                segmenter: self.helpers.segmenter(root, &beside)?,
             };
             let config = config.clone();
             let training =
@@ -336,7 +338,7 @@ impl RecipeFile {
         }
         if let Some(config) = &self.semi_llie {
             let helpers = semi_llie::helpers::Helpers {
-                encoder: self.helpers.encoder(root)?,
+                encoder: self.helpers.encoder(root, &beside)?,
                 judge: self.helpers.judge()?,
             };
             let config = config.clone();
@@ -345,7 +347,7 @@ impl RecipeFile {
             return Ok((Box::new(training), semi_llie::CARD.name));
         }
         if let Some(config) = &self.lacr_vae {
-            let helpers = lacr_vae::helpers::Helpers { vgg: self.helpers.vgg16(root)? };
+            let helpers = lacr_vae::helpers::Helpers { vgg: self.helpers.vgg16(root, &beside)? };
             let config = config.clone();
             let training =
                 lacr_vae::training::Training::new(config, helpers, n_steps, seed, &device)?;
@@ -353,7 +355,7 @@ impl RecipeFile {
         }
         if let Some(config) = &self.collaba {
             let helpers = collaba::helpers::Helpers {
-                vgg: self.helpers.vgg(root)?,
+                vgg: self.helpers.vgg(root, &beside)?,
                 generator: self.helpers.generator(root)?,
             };
             let config = config.clone();
@@ -375,15 +377,15 @@ impl RecipeFile {
 }
 
 impl HelperFiles {
-    fn vgg16(&self, root: &Path) -> Result<Option<Vgg>, RecipeFileError> {
-        read_vgg(self.vgg16.as_deref(), VggDepth::Sixteen, root)
+    fn vgg16(&self, root: &Path, device: &Device) -> Result<Option<Vgg>, RecipeFileError> {
+        read_vgg(self.vgg16.as_deref(), VggDepth::Sixteen, root, device)
     }
 
     /// VGG-19, or VGG-16 where that is what is named.
-    fn vgg(&self, root: &Path) -> Result<Option<Vgg>, RecipeFileError> {
-        match read_vgg(self.vgg19.as_deref(), VggDepth::Nineteen, root)? {
+    fn vgg(&self, root: &Path, device: &Device) -> Result<Option<Vgg>, RecipeFileError> {
+        match read_vgg(self.vgg19.as_deref(), VggDepth::Nineteen, root, device)? {
             Some(vgg) => Ok(Some(vgg)),
-            None => self.vgg16(root),
+            None => self.vgg16(root, device),
         }
     }
 
@@ -391,17 +393,25 @@ impl HelperFiles {
         self.generator.as_ref().map(|file| read_weights(&root.join(file))).transpose()
     }
 
-    fn segmenter(&self, root: &Path) -> Result<Option<Box<dyn Segmenter>>, RecipeFileError> {
+    fn segmenter(
+        &self,
+        root: &Path,
+        device: &Device,
+    ) -> Result<Option<Box<dyn Segmenter>>, RecipeFileError> {
         let Some(SegmenterFile { name, weights }) = &self.segmenter else { return Ok(None) };
         let known = SEGMENTERS.into_iter().find(|known| known == name);
         let name = known.ok_or_else(|| RecipeFileError::Segmenter { name: name.clone() })?;
-        read_helper(&root.join(weights), |weights| read_segmenter(name, weights)).map(Some)
+        read_helper(&root.join(weights), |weights| read_segmenter(name, weights, device)).map(Some)
     }
 
-    fn encoder(&self, root: &Path) -> Result<Option<Box<dyn SemanticEncoder>>, RecipeFileError> {
+    fn encoder(
+        &self,
+        root: &Path,
+        device: &Device,
+    ) -> Result<Option<Box<dyn SemanticEncoder>>, RecipeFileError> {
         let Some(EncoderFile { name, weights, side_px }) = &self.encoder else { return Ok(None) };
         let options = EncoderOptions { side_px: *side_px, ..EncoderOptions::default() };
-        let read = |weights: &Weights| tagging::read(name, weights, options, &Device::flex());
+        let read = |weights: &Weights| tagging::read(name, weights, options, device);
         read_helper(&root.join(weights), read).map(Some)
     }
 
@@ -444,8 +454,9 @@ fn read_vgg(
     file: Option<&Path>,
     depth: VggDepth,
     root: &Path,
+    device: &Device,
 ) -> Result<Option<Vgg>, RecipeFileError> {
-    let read = |weights: &Weights| Vgg::read(weights, depth, VggPooling::Max, &Device::flex());
+    let read = |weights: &Weights| Vgg::read(weights, depth, VggPooling::Max, device);
     file.map(|file| read_helper(&root.join(file), read)).transpose()
 }
 

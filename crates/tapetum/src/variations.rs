@@ -113,20 +113,22 @@ impl Variations<'_> {
     }
 
     fn draw(&mut self) -> Result<(Photo, EnhanceReport), Error> {
-        let Enhancer { network, device } = self.enhancer;
         let seed = self.draws.seed_of(self.spread.n_images() + 1);
-        let no_draws = Error::CannotDraw { method: network.card().name };
-        let network = network.sampled(seed).ok_or(no_draws)?;
         let area = u64::from(self.enhancer.scale()).pow(2);
         let map_bytes = self.photo.raster.n_pixels() * area * Spread::BYTES_PER_PX;
         let memory_bytes_max = self.options.memory_bytes_max.saturating_sub(map_bytes);
         let options = EnhanceOptions { memory_bytes_max, ..self.options.clone() };
-        let (raster, report) =
-            enhance(&*network, &self.photo.raster, &self.conversion, &options, device)
-                .map_err(|error| with_map(error, self.options.memory_bytes_max, map_bytes))?;
+        let attempted = self.enhancer.run(&options, |network, options, device| {
+            let network = network.sampled(seed).expect("a network that draws was asked for");
+            enhance(&*network, &self.photo.raster, &self.conversion, options, device)
+        });
+        let attempted =
+            attempted.map_err(|error| with_map(error, self.options.memory_bytes_max, map_bytes))?;
+        let (raster, report) = attempted.result;
         self.spread.add(&raster, &self.conversion);
         let mut photo = self.photo.clone().enlarged_as(raster, report.scale);
         photo.warnings.extend(self.warning.clone());
+        photo.warnings.extend(attempted.notes);
         Ok((photo, report))
     }
 }

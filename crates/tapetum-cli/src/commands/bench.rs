@@ -5,7 +5,7 @@ use std::{fmt::Display, fs, path::Path, process::ExitCode};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tapetum::{
-    Limits,
+    DeviceKind, Limits,
     bench::{
         BenchError, Machine, Measurement, Options, Precision, WORKS, Work, measure,
         n_threads_default,
@@ -15,6 +15,7 @@ use tapetum::{
 use super::generate::print;
 use crate::{
     args::{BenchArguments, Verbosity},
+    device,
     failure::{Failure, Kind},
     output::{Replace, write_whole},
     report::tell,
@@ -35,9 +36,10 @@ pub(crate) fn run(arguments: &BenchArguments, verbosity: Verbosity) -> Result<Ex
         n_runs: arguments.runs,
     };
     let n_threads = arguments.threads.map_or_else(n_threads_default, usize::from);
-    let mut machine = Machine::measure(n_threads, arguments.precision.into());
+    let (device, _) = device::choose(arguments.device, verbosity)?;
+    let mut machine = Machine::measure(device, n_threads, arguments.precision.into());
     if !arguments.json {
-        print(format!("{}\n{}", machine_line(&machine), row(&HEADINGS)).as_bytes())?;
+        print(format!("{}\n{}", machine_line(&machine), row(&headings(&machine))).as_bytes())?;
     }
     let mut n_unsteady = 0;
     for work in works {
@@ -132,11 +134,20 @@ fn dump(path: &Path, output: &[f32]) -> Result<(), Failure> {
     write_whole(path, &bytes, Replace::Yes).map_err(|error| Failure::io(Kind::Usage, path, &error))
 }
 
-const HEADINGS: [&str; 10] = [
-    "work", "size", "median", "p95", "minimum", "MAC/px", "FLOP/px", "GFLOP/s", "of peak", "memory",
-];
+/// The last two columns are those of the CPU, or what moves between its memory and a graphics card's.
+fn headings(machine: &Machine) -> [&'static str; 10] {
+    let [last_but_one, last] = match machine.device.kind {
+        DeviceKind::Cpu => ["of peak", "memory"],
+        _ => ["to card", "back"],
+    };
+    ["work", "size", "median", "p95", "minimum", "MAC/px", "FLOP/px", "GFLOP/s", last_but_one, last]
+}
 
 fn machine_line(machine: &Machine) -> String {
+    if machine.device.kind != DeviceKind::Cpu {
+        let (device, precision) = (&machine.device, machine.precision.name());
+        return format!("{device}, {precision}; times in ms, transfers not in them\n");
+    }
     let cpu = machine.cpu.as_deref().unwrap_or("unknown CPU");
     let threads = if machine.n_threads == 1 { "thread" } else { "threads" };
     let emulated = if machine.is_emulated() { " (emulated)" } else { "" };
@@ -144,8 +155,8 @@ fn machine_line(machine: &Machine) -> String {
     format!(
         "{cpu}, {} {threads}, {}, {}{emulated}{}; times in ms, peak memory in MiB\n",
         machine.n_threads,
-        machine.compute.instructions.name(),
-        machine.compute.precision.name(),
+        machine.instructions.name(),
+        machine.precision.name(),
         peak.unwrap_or_default(),
     )
 }
@@ -161,6 +172,13 @@ fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
         |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.0}"));
     let memory = measured.memory_peak_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
     let share = share_of_peak(machine, measured).map(|share| 100.0 * share);
+    let last = match measured.transfers {
+        Some(transfers) => transfers.map(|times| milliseconds(times.median)),
+        None => [
+            share.map_or("-".to_owned(), |share| format!("{share:.0} %")),
+            memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0}")),
+        ],
+    };
     row(&[
         work.name,
         &size,
@@ -170,8 +188,8 @@ fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
         &optional(measured.macs_per_pixel),
         &optional(measured.macs_per_pixel.map(|macs| 2.0 * macs)),
         &optional(measured.flops.map(|flops| flops * 1e-9)),
-        &share.map_or("-".to_owned(), |share| format!("{share:.0} %")),
-        &memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0}")),
+        &last[0],
+        &last[1],
     ])
 }
 
@@ -230,10 +248,13 @@ fn as_json(work: &Work, machine: &Machine, measured: &Measurement) -> Value {
         "gflops": flops.map(|flops| flops * 1e-9),
         "share_of_peak": share_of_peak(machine, measured).filter(|_| unsteady.is_none()),
         "memory_peak_bytes": measured.memory_peak_bytes,
+        "device": machine.device.to_string(),
+        "upload_ms": measured.transfers.map(|[upload, _]| upload.median),
+        "download_ms": measured.transfers.map(|[_, download]| download.median),
         "cpu": machine.cpu,
         "n_threads": machine.n_threads,
-        "instructions": machine.compute.instructions.name(),
-        "precision": machine.compute.precision.name(),
+        "instructions": machine.instructions.name(),
+        "precision": machine.precision.name(),
         "is_emulated": machine.is_emulated(),
         "peak_gflops": machine.peak_flops.map(|flops| flops * 1e-9),
     })

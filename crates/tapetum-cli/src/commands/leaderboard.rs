@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tapetum::{
-    Enhancer, Model,
+    Enhancer, FoundDevice, Model,
     bench::{Machine, Precision, n_threads_default},
     evaluate::{html, markdown, measure_cost},
     find_method,
@@ -82,13 +82,13 @@ pub(crate) fn cost(model: &Path) -> Result<ExitCode, Failure> {
 }
 
 fn cost_note() -> String {
-    let machine = Machine::measure(n_threads_default(), Precision::F32);
+    let machine = Machine::measure(FoundDevice::cpu(), n_threads_default(), Precision::F32);
     let cpu = machine.cpu.as_deref().unwrap_or("unknown CPU");
     format!(
         "Cost: one 600x400 image in memory, median of seven runs after one, on {cpu}, {} threads, {}; \
          memory of the whole process at its peak.",
         machine.n_threads,
-        machine.compute.instructions.name(),
+        machine.instructions.name(),
     )
 }
 

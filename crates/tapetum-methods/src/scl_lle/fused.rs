@@ -3,6 +3,8 @@
 use tapetum_image::{Image, Srgb};
 use tapetum_nn::{
     FastEnhancer, Weights, WeightsError,
+    device::DeviceKind,
+    enhance::{from_tensor, to_tensor},
     kernels::{BandLayer, BandPlan, Compute, Instructions, Precision, apply_curves_to_row},
     prelude::*,
 };
@@ -17,13 +19,20 @@ use super::{
 /// What each layer reads: 0 is the image, `n` the output of the `n`-th layer.
 const SOURCES: [&[usize]; 7] = [&[0], &[1], &[2], &[3], &[3, 4], &[2, 5], &[1, 6]];
 
-/// The curve network with its plan. Images go through the plan, tensors through the network.
+/// Working memory of the network through tensors on a graphics card, in bytes per pixel: the results of all
+/// layers that are read again, their concatenations, and what the card's memory is cut into.
+const TENSOR_BYTES_PER_PIXEL: u64 = 2_000;
+
+/// The curve network with its plan. On the CPU images go through the plan; tensors, and images on a graphics
+/// card, go through the network.
 pub struct FusedCurveNetwork {
     network: CurveNetwork,
     /// In `f32` and in `bf16`.
     plans: [BandPlan; 2],
     /// Weight and bias of each layer.
     values: [(Vec<f32>, Vec<f32>); 7],
+    /// Where the network's tensors are.
+    device: DeviceKind,
 }
 
 impl FusedCurveNetwork {
@@ -42,7 +51,7 @@ impl FusedCurveNetwork {
             let compute = Compute { instructions: Instructions::best(), precision };
             BandPlan::new(compute, 3, &layers)
         });
-        Ok(Self { network, plans, values })
+        Ok(Self { network, plans, values, device: DeviceKind::of(device) })
     }
 }
 
@@ -55,10 +64,20 @@ impl Network for FusedCurveNetwork {
         self.network.enhance(low)
     }
 
-    fn enhance_image(&self, low: &Image<Srgb>, _device: &Device) -> Image<Srgb> {
+    fn working_bytes_per_pixel(&self) -> u64 {
+        match self.device {
+            DeviceKind::Cpu => CARD.working_bytes_per_pixel,
+            DeviceKind::Cuda | DeviceKind::Vulkan => TENSOR_BYTES_PER_PIXEL,
+        }
+    }
+
+    fn enhance_image(&self, low: &Image<Srgb>, device: &Device) -> Image<Srgb> {
+        if DeviceKind::of(device) != DeviceKind::Cpu {
+            return from_tensor(self.enhance(to_tensor(low, device)));
+        }
         let mut pixels = vec![0.0; low.pixels.len()];
         let width = low.width() as usize;
-        let plan = match ops::precision() {
+        let plan = match ops::precision().of_kernels() {
             Precision::F32 => &self.plans[0],
             Precision::Bf16 => &self.plans[1],
         };
@@ -68,7 +87,8 @@ impl Network for FusedCurveNetwork {
 
     fn fast(&self, reduced: &Image<Srgb>, factor: u32) -> Option<Box<dyn FastEnhancer>> {
         let layers = layers(&self.values);
-        Some(Box::new(FastCurve::estimate(&layers, ops::precision(), reduced, factor)))
+        let precision = ops::precision().of_kernels();
+        Some(Box::new(FastCurve::estimate(&layers, precision, reduced, factor)))
     }
 
     fn n_parameters(&self) -> usize {

@@ -335,7 +335,7 @@ fn what_cannot_be_trained_is_an_error() {
 }
 
 /// All terms, of small networks.
-fn config() -> TrainingConfig {
+pub(crate) fn config() -> TrainingConfig {
     TrainingConfig {
         network: NetworkConfig::default(),
         average: None,
@@ -383,16 +383,24 @@ fn taught(config: TrainingConfig, name: &str) -> Taught {
 }
 
 fn training(config: TrainingConfig) -> Training {
-    let helpers = Helpers { vgg: vgg(), generator: None };
-    Training::new(config, helpers, N_STEPS, 7, &Device::flex().autodiff()).unwrap()
+    training_on(config, &Device::flex().autodiff())
+}
+
+pub(crate) fn training_on(config: TrainingConfig, device: &Device) -> Training {
+    let helpers = Helpers { vgg: vgg_on(&device.clone().inner()), generator: None };
+    Training::new(config, helpers, N_STEPS, 7, device).unwrap()
 }
 
 fn vgg() -> Option<Vgg> {
-    let (depth, pooling) = (VggDepth::Sixteen, VggPooling::Max);
-    Some(Vgg::read(&vgg_weights(), depth, pooling, &Device::flex()).unwrap())
+    vgg_on(&Device::flex())
 }
 
-fn batch() -> Batch {
+fn vgg_on(device: &Device) -> Option<Vgg> {
+    let (depth, pooling) = (VggDepth::Sixteen, VggPooling::Max);
+    Some(Vgg::read(&vgg_weights(), depth, pooling, device).unwrap())
+}
+
+pub(crate) fn batch() -> Batch {
     pair([16, 24], [32, 48])
 }
 

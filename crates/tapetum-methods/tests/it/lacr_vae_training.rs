@@ -261,13 +261,16 @@ fn taught(config: TrainingConfig, name: &str) -> Taught {
 }
 
 fn training(config: TrainingConfig) -> Training {
-    let vgg =
-        Vgg::read(&vgg_weights(), VggDepth::Sixteen, VggPooling::Max, &Device::flex()).unwrap();
-    let helpers = Helpers { vgg: Some(vgg) };
-    Training::new(config, helpers, N_STEPS, 7, &Device::flex().autodiff()).unwrap()
+    training_on(config, &Device::flex().autodiff())
 }
 
-fn batch() -> Batch {
+pub(crate) fn training_on(config: TrainingConfig, device: &Device) -> Training {
+    let (depth, pooling) = (VggDepth::Sixteen, VggPooling::Max);
+    let vgg = Vgg::read(&vgg_weights(), depth, pooling, &device.clone().inner()).unwrap();
+    Training::new(config, Helpers { vgg: Some(vgg) }, N_STEPS, 7, device).unwrap()
+}
+
+pub(crate) fn batch() -> Batch {
     Batch { parts: [("paired".to_owned(), pair([2, 3, 32, 40]))].into_iter().collect() }
 }
 

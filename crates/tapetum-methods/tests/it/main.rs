@@ -9,6 +9,7 @@ mod collaba_spectral_norm;
 mod collaba_training;
 mod deeplab;
 mod deeplab_training;
+mod every_device;
 mod every_method;
 mod fast;
 mod gradients;

@@ -248,8 +248,16 @@ pub(crate) fn without_helpers() -> TrainingConfig {
 }
 
 fn training(config: TrainingConfig, n_steps: usize, seed: u64) -> Training {
-    let device = Device::flex().autodiff();
-    Training::new(config, Helpers::default(), n_steps, seed, &device).unwrap()
+    training_on(config, n_steps, seed, &Device::flex().autodiff())
+}
+
+pub(crate) fn training_on(
+    config: TrainingConfig,
+    n_steps: usize,
+    seed: u64,
+    device: &Device,
+) -> Training {
+    Training::new(config, Helpers::default(), n_steps, seed, device).unwrap()
 }
 
 pub(crate) fn batch() -> Batch {

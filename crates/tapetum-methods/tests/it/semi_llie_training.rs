@@ -246,11 +246,15 @@ fn check_all_move(still: &[String], term: &str) {
 }
 
 fn training(config: TrainingConfig) -> Training {
-    let helpers = Helpers { encoder: Some(Box::new(Stripes)), judge: None };
-    Training::new(config, helpers, N_STEPS, 7, &Device::flex().autodiff()).unwrap()
+    training_on(config, &Device::flex().autodiff())
 }
 
-fn batch() -> Batch {
+pub(crate) fn training_on(config: TrainingConfig, device: &Device) -> Training {
+    let helpers = Helpers { encoder: Some(Box::new(Stripes)), judge: None };
+    Training::new(config, helpers, N_STEPS, 7, device).unwrap()
+}
+
+pub(crate) fn batch() -> Batch {
     let device = Device::flex().autodiff();
     let image = |phase: f64, scale: f64| (waves(phase) * scale).to_device(&device);
     let paired = Part::Pairs { low: image(0.0, 0.2), reference: image(0.0, 0.9) };
@@ -295,6 +299,7 @@ impl SemanticEncoder for Stripes {
 
     fn pyramid(&self, image: Tensor<4>) -> Vec<Tensor<4>> {
         let kernel = grid([4, 3, 3, 3], |o, c, i, j| (o + 2.0 * c + 3.0 * i + 5.0 * j).sin());
+        let kernel = kernel.to_device(&image.device());
         let fine = ops::conv2d(image, kernel, None, &ConvOptions::same(3), Activation::Tanh);
         vec![fine.clone(), ops::average_pool2d(fine, &PoolOptions::tiles([2, 2]))]
     }

@@ -36,6 +36,7 @@ pub use self::{
     tiles::TilingMode,
 };
 use crate::{
+    device::{DeviceKind, attempt},
     network::Network,
     ops::{Precision, with_precision},
 };
@@ -91,6 +92,8 @@ pub struct EnhanceReport {
     pub is_approximate: bool,
     /// In which numbers it computed.
     pub precision: Precision,
+    /// What computed it.
+    pub device: DeviceKind,
     /// How many times larger the result is on each side.
     pub scale: u32,
 }
@@ -151,6 +154,22 @@ pub enum EnhanceError {
         /// Its name.
         method: &'static str,
     },
+    /// The device does not compute in the numbers that were asked for.
+    #[error("{device} here does not compute in {}", precision.name())]
+    Precision {
+        /// The numbers.
+        precision: Precision,
+        /// What should compute.
+        device: DeviceKind,
+    },
+    /// A graphics card gave up: its memory is full, or its driver refuses the work.
+    #[error("{device} failed: {detail}")]
+    Device {
+        /// Which.
+        device: DeviceKind,
+        /// What was said.
+        detail: String,
+    },
 }
 
 impl EnhanceError {
@@ -173,6 +192,8 @@ impl EnhanceError {
             Self::Memory { tiles_fit: false, .. } => "raise --memory",
             Self::TooLarge { .. } => "enlarge it less, or raise the limit",
             Self::NoFastWay { .. } => "leave out --fast",
+            Self::Precision { .. } => "leave out --precision, or compute on another --device",
+            Self::Device { .. } => "lower --memory, or compute on the CPU with --device cpu",
         }
     }
 }
@@ -219,8 +240,26 @@ pub fn enhance_unguarded(
     Ok((result, report))
 }
 
-/// The work; there are no statistics where nothing was changed.
+/// The work, whose panics are errors where a graphics card does it.
 fn run(
+    network: &dyn Network,
+    raster: &Raster,
+    conversion: &ColorConversion,
+    options: &EnhanceOptions,
+    device: &Device,
+) -> Result<(Raster, EnhanceReport, Option<Statistics>), EnhanceError> {
+    let run = || run_on(network, raster, conversion, options, device);
+    match DeviceKind::of(device) {
+        DeviceKind::Cpu => run(),
+        kind => {
+            let failed = |detail| EnhanceError::Device { device: kind, detail };
+            attempt(run).map_err(failed)?
+        }
+    }
+}
+
+/// The work; there are no statistics where nothing was changed.
+fn run_on(
     network: &dyn Network,
     raster: &Raster,
     conversion: &ColorConversion,
@@ -229,6 +268,7 @@ fn run(
 ) -> Result<(Raster, EnhanceReport, Option<Statistics>), EnhanceError> {
     let scale = network.scale();
     check_size(raster, scale, &options.limits)?;
+    options.precision.check(device)?;
     if scale != 1 && options.quality == Quality::Fast {
         return Err(EnhanceError::NoFastWay { method: network.card().name });
     }
@@ -248,6 +288,7 @@ fn run(
         n_tiles: 0,
         is_approximate: false,
         precision,
+        device: DeviceKind::of(device),
         scale,
         exposure,
     };

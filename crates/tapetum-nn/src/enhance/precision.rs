@@ -2,9 +2,14 @@
 
 use burn::tensor::Device;
 use tapetum_image::{Image, Srgb};
-use tapetum_kernels::{Instructions, Precision};
+use tapetum_kernels::Instructions;
 
-use crate::{network::Network, ops::with_precision};
+use super::EnhanceError;
+use crate::{
+    device::DeviceKind,
+    network::Network,
+    ops::{Precision, with_precision},
+};
 
 /// How far a result in `bf16` may be from that in `f32` where nobody asked for it: half an 8-bit level.
 const DIFFERENCE_MAX: f32 = 2e-3;
@@ -12,9 +17,9 @@ const DIFFERENCE_MAX: f32 = 2e-3;
 /// In which numbers a network computes. A method without weights knows `f32` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrecisionMode {
-    /// `f32`; `bf16` where the machine has a matrix unit for it and a reduced copy of the photograph comes
+    /// `f32`; `bf16` where the CPU has a matrix unit for it and a reduced copy of the photograph comes
     /// out the same to half an 8-bit level. The fast way, which is further off than that anyway, takes
-    /// `bf16` wherever the machine has instructions for it.
+    /// `bf16` wherever the CPU has instructions for it.
     #[default]
     Auto,
     /// These.
@@ -22,6 +27,16 @@ pub enum PrecisionMode {
 }
 
 impl PrecisionMode {
+    /// Whether a device has the numbers that were asked for.
+    pub(super) fn check(self, device: &Device) -> Result<(), EnhanceError> {
+        match self {
+            Self::Fixed(precision) if !precision.is_on(device) => {
+                Err(EnhanceError::Precision { precision, device: DeviceKind::of(device) })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Decides for one photograph.
     pub(super) fn decide(
         self,
@@ -29,19 +44,20 @@ impl PrecisionMode {
         preview: &Image<Srgb>,
         device: &Device,
     ) -> Precision {
+        let has_matrix_unit =
+            DeviceKind::of(device) == DeviceKind::Cpu && Instructions::best() == Instructions::Amx;
         match self {
             _ if network.card().default_weights.is_none() => Precision::F32,
             Self::Fixed(precision) => precision,
-            Self::Auto if Instructions::best() == Instructions::Amx => {
-                closest(network, preview, device)
-            }
+            Self::Auto if has_matrix_unit => closest(network, preview, device),
             Self::Auto => Precision::F32,
         }
     }
 
-    /// Decides for the fast way.
+    /// Decides for the fast way, which is the CPU's.
     pub(super) fn decide_fast(self) -> Precision {
         match (self, Instructions::best()) {
+            (Self::Fixed(Precision::F16), _) => Precision::F32,
             (Self::Fixed(precision), _) => precision,
             (Self::Auto, Instructions::Amx | Instructions::Avx512Bf16) => Precision::Bf16,
             (Self::Auto, _) => Precision::F32,
@@ -93,7 +109,7 @@ mod tests {
         fn enhance(&self, low: Tensor<4>) -> Tensor<4> {
             match ops::precision() {
                 Precision::F32 => low,
-                Precision::Bf16 => low + self.0,
+                Precision::Bf16 | Precision::F16 => low + self.0,
             }
         }
 

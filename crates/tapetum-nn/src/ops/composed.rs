@@ -10,7 +10,10 @@ use burn::tensor::{
 };
 use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
-use super::{BatchNormOptions, ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim};
+use super::{
+    BatchNormOptions, ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim,
+    precision::rounded,
+};
 
 /// [`conv2d`](super::conv2d).
 pub fn conv2d(
@@ -26,7 +29,13 @@ pub fn conv2d(
         PaddingMode::Reflect => (input.pad((pad_x, pad_x, pad_y, pad_y), PadMode::Reflect), [0, 0]),
     };
     let options = EngineOptions::new(stride, padding, dilation, groups);
-    activate(module::conv2d(input, weight, bias, options), activation)
+    let output =
+        rounded(input, weight, |input, weight| module::conv2d(input, weight, None, options));
+    let output = match bias {
+        Some(bias) => output + bias.reshape([1, -1, 1, 1]),
+        None => output,
+    };
+    activate(output, activation)
 }
 
 /// [`depthwise_conv2d`](super::depthwise_conv2d).
@@ -53,7 +62,7 @@ pub fn depthwise_conv2d(
 pub fn transposed_conv2d(input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     let [_, _, kernel_y, kernel_x] = weight.dims();
     let options = ConvTransposeOptions::new([kernel_y, kernel_x], [0, 0], [0, 0], [1, 1], 1);
-    module::conv_transpose2d(input, weight, None, options)
+    rounded(input, weight, |input, weight| module::conv_transpose2d(input, weight, None, options))
 }
 
 /// [`activate`](super::activate).

@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use tapetum_kernels::{CurveGradients, CurveInputs, Instructions, curve, curve_backward};
 
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::{
     composed,
     operation::{Operation, Order, Values, has_kernels, or_unused, run2},
@@ -17,10 +19,13 @@ use super::{
 /// the first step's three maps first; result: as `image`.
 pub fn apply_curves(image: Tensor<4>, raw_curve_maps: Tensor<4>) -> Tensor<4> {
     if has_kernels(&image.device(), image.dtype()) {
-        run2(Curves, [image.into_dispatch(), raw_curve_maps.into_dispatch()])
-    } else {
-        composed::apply_curves(image, raw_curve_maps)
+        return run2(Curves, [image.into_dispatch(), raw_curve_maps.into_dispatch()]);
     }
+    #[cfg(feature = "gpu")]
+    if gpu::has_kernels(&image.device(), image.dtype()) {
+        return gpu::apply_curves(image, raw_curve_maps);
+    }
+    composed::apply_curves(image, raw_curve_maps)
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The operations that networks are written with. On the CPU, kernels of ours compute them and their
-//! gradients; elsewhere they are composed of the engine's own operations ([`composed`]).
+//! gradients; elsewhere they are composed of the engine's own operations ([`composed`]), but for the few
+//! that have kernels of ours for graphics cards too.
 //!
 //! Images are `[batch, channels, height, width]`. The kernels keep the channels of a pixel side by side
 //! in memory, in tensors of this same shape, and take any memory order.
@@ -14,6 +15,8 @@ mod convolution;
 mod curves;
 mod depthwise;
 mod gate;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod modulation;
 mod normalization;
 mod operation;
@@ -27,7 +30,7 @@ mod softmax;
 mod transposed;
 mod weighted_sum;
 
-pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, Precision, ScanDirection};
+pub use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
 pub use self::{
     attention::{attend, channel_statistics},
@@ -41,7 +44,7 @@ pub use self::{
     normalization::layer_norm,
     pointwise::{activate, add},
     pooling::{PoolOptions, average_pool2d, global_average_pool, global_max_pool, max_pool2d},
-    precision::{precision, with_precision},
+    precision::{Precision, precision, with_precision},
     prelu::prelu,
     resize::resize2d,
     selective_scan::{ScanInputs, selective_scan},

@@ -1,16 +1,59 @@
-//! In which numbers kernels multiply.
+//! In which numbers convolutions and linear layers multiply.
 
 use std::cell::Cell;
 
-use tapetum_kernels::{Compute, Instructions, Precision};
+use burn::tensor::{Device, FloatDType, Tensor};
+use tapetum_kernels::{Compute, Instructions};
+
+use crate::device::DeviceKind;
+
+/// In what numbers products are computed. Tensors, weights and their gradients are `f32` always, and so are
+/// sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`.
+    F32,
+    /// Operands are rounded to `bf16` first; on a graphics card results are, too.
+    Bf16,
+    /// Operands and results are rounded to `f16`, on a graphics card. The CPU has no such kernels.
+    F16,
+}
+
+impl Precision {
+    /// As options and reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Whether a device computes in it. A CPU without instructions for `bf16` emulates them.
+    pub fn is_on(self, device: &Device) -> bool {
+        match (self, DeviceKind::of(device)) {
+            (Self::F32, _) | (Self::Bf16, DeviceKind::Cpu) => true,
+            (Self::F16, DeviceKind::Cpu) => false,
+            (Self::Bf16, _) => device.supports_dtype(FloatDType::BF16),
+            (Self::F16, _) => device.supports_dtype(FloatDType::F16),
+        }
+    }
+
+    /// What kernels of the CPU compute in.
+    pub fn of_kernels(self) -> tapetum_kernels::Precision {
+        match self {
+            Self::Bf16 => tapetum_kernels::Precision::Bf16,
+            Self::F32 | Self::F16 => tapetum_kernels::Precision::F32,
+        }
+    }
+}
 
 thread_local! {
     static CURRENT: Cell<Precision> = const { Cell::new(Precision::F32) };
 }
 
-/// Runs `work` with convolutions and linear layers in that precision, on this thread. With
-/// [`Precision::Bf16`], operands are rounded and sums stay `f32`; tensors, weights and their gradients are
-/// `f32` throughout. The backward pass of an operation has the precision of its forward pass.
+/// Runs `work` with convolutions and linear layers in that precision, on this thread. The backward pass of an
+/// operation has the precision of its forward pass.
 pub fn with_precision<T>(precision: Precision, work: impl FnOnce() -> T) -> T {
     struct Restore(Precision);
     impl Drop for Restore {
@@ -29,7 +72,21 @@ pub fn precision() -> Precision {
 
 /// What the kernels of a new operation run with.
 pub(crate) fn compute() -> Compute {
-    Compute { instructions: Instructions::best(), precision: CURRENT.get() }
+    Compute { instructions: Instructions::best(), precision: CURRENT.get().of_kernels() }
+}
+
+/// An operation of the engine on operands in the current precision, its result in `f32` again.
+pub(super) fn rounded<const D: usize, const E: usize, const F: usize>(
+    a: Tensor<D>,
+    b: Tensor<E>,
+    operation: impl FnOnce(Tensor<D>, Tensor<E>) -> Tensor<F>,
+) -> Tensor<F> {
+    let dtype = match CURRENT.get() {
+        Precision::F32 => return operation(a, b),
+        Precision::Bf16 => FloatDType::BF16,
+        Precision::F16 => FloatDType::F16,
+    };
+    operation(a.cast(dtype), b.cast(dtype)).cast(FloatDType::F32)
 }
 
 #[cfg(test)]
@@ -39,10 +96,11 @@ mod tests {
     #[test]
     fn a_precision_ends_with_its_work() {
         with_precision(Precision::Bf16, || {
-            assert_eq!(compute().precision, Precision::Bf16);
-            with_precision(Precision::F32, || assert_eq!(compute().precision, Precision::F32));
-            assert_eq!(compute().precision, Precision::Bf16);
+            assert_eq!(precision(), Precision::Bf16);
+            with_precision(Precision::F32, || assert_eq!(precision(), Precision::F32));
+            assert_eq!(precision(), Precision::Bf16);
+            assert_eq!(compute().precision, tapetum_kernels::Precision::Bf16);
         });
-        assert_eq!(compute().precision, Precision::F32);
+        assert_eq!(precision(), Precision::F32);
     }
 }

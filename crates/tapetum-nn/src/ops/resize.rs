@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use tapetum_kernels::{Instructions, Interpolation, ResizeShape, resize, resize_backward};
 
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::{
     composed,
     operation::{Operation, Order, Values, has_kernels, run1},
@@ -16,10 +18,13 @@ use super::{
 /// `input`: `[batch, channels, any, any]`; result: `[batch, channels, height, width]`.
 pub fn resize2d(input: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> Tensor<4> {
     if has_kernels(&input.device(), input.dtype()) {
-        run1(Resize { size, interpolation }, input)
-    } else {
-        composed::resize2d(input, size, interpolation)
+        return run1(Resize { size, interpolation }, input);
     }
+    #[cfg(feature = "gpu")]
+    if interpolation != Interpolation::Nearest && gpu::has_kernels(&input.device(), input.dtype()) {
+        return gpu::resize_bilinear(input, size, interpolation == Interpolation::BilinearCorners);
+    }
+    composed::resize2d(input, size, interpolation)
 }
 
 #[derive(Debug)]

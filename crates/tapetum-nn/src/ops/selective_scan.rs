@@ -6,6 +6,8 @@ use tapetum_kernels::{
     selective_scan_backward,
 };
 
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::{
     composed,
     operation::{Operation, Order, Values, has_kernels, or_unused, run7},
@@ -39,8 +41,17 @@ pub struct ScanInputs {
 ///
 /// # Shapes
 /// Result, `y`: `[batch, channels, height, width]`, in image order.
+///
+/// # Panics
+/// When the shapes do not fit.
 pub fn selective_scan(inputs: ScanInputs, direction: ScanDirection) -> Tensor<4> {
-    if !has_kernels(&inputs.x.device(), inputs.x.dtype()) {
+    inputs.check();
+    let (device, dtype) = (inputs.x.device(), inputs.x.dtype());
+    #[cfg(feature = "gpu")]
+    if gpu::has_kernels(&device, dtype) {
+        return gpu::selective_scan(inputs, direction);
+    }
+    if !has_kernels(&device, dtype) {
         return composed::selective_scan(inputs, direction);
     }
     let ScanInputs { x, step, step_bias, decay, input, output, skip } = inputs;
@@ -56,6 +67,21 @@ pub fn selective_scan(inputs: ScanInputs, direction: ScanDirection) -> Tensor<4>
     run7(Scan(direction), tensors)
 }
 
+impl ScanInputs {
+    fn check(&self) {
+        let shape = self.x.dims();
+        let [batch, n_channels, height, width] = shape;
+        assert_eq!(self.step.dims(), shape, "a step for every value of x");
+        let of_channels = [self.step_bias.dims(), self.skip.dims()];
+        assert_eq!(of_channels, [[n_channels]; 2], "a bias and a way past for each channel");
+        let [n_decays, n_states] = self.decay.dims();
+        assert_eq!(n_decays, n_channels, "decays of each channel");
+        let mixed = [self.input.dims(), self.output.dims()];
+        let expected = [batch, n_states, height, width];
+        assert_eq!(mixed, [expected; 2], "ways in and out for the states of every pixel");
+    }
+}
+
 #[derive(Debug)]
 struct Scan(ScanDirection);
 
@@ -65,15 +91,7 @@ impl Operation<7> for Scan {
         [ChannelsLast, ChannelsLast, RowMajor, RowMajor, ChannelsLast, ChannelsLast, RowMajor]
     }
 
-    fn output_shape(
-        &self,
-        [x, step, step_bias, decay, input, output, skip]: [&[usize]; 7],
-    ) -> Vec<usize> {
-        assert_eq!(x, step, "a step for every value of x");
-        assert_eq!([step_bias, skip], [&x[1..2]; 2], "a bias and a way past for each channel");
-        assert_eq!(decay[0], x[1], "decays of each channel");
-        let mixed = [x[0], decay[1], x[2], x[3]];
-        assert_eq!([input, output], [&mixed; 2], "ways in and out for the states of every pixel");
+    fn output_shape(&self, [x, ..]: [&[usize]; 7]) -> Vec<usize> {
         x.to_vec()
     }
 

@@ -6,6 +6,7 @@ mod approximate_tiles;
 mod backbones;
 mod enhance;
 mod enlarging;
+mod gpu;
 mod layers;
 mod ops;
 mod pickles;

@@ -59,7 +59,7 @@ fn sets(root: &Path, scale: u32) -> Sets {
     }
     let config =
         ValidationConfig { pairs: vec!["set".into()], n_samples: 1, ..ValidationConfig::default() };
-    Sets::open(&config, root).unwrap()
+    Sets::open(&config, root, Device::flex()).unwrap()
 }
 
 #[test]

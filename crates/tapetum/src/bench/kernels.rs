@@ -1,23 +1,33 @@
-//! Works of a single kernel, or of one kind of them.
+//! Works of a single kernel, or of one kind of them: on the CPU on plain slices, elsewhere as [`operations`].
 
-use tapetum_nn::kernels::{
-    self, Activation, Compute, ConvShape, DepthwiseInputs, DepthwiseShape, Interpolation,
-    LayerNorm, PaddingMode, ResizeShape, ScanDirection, ScanInputs, ScanShape, conv2d,
-    depthwise_conv, resize,
+use tapetum_nn::{
+    device::DeviceKind,
+    kernels::{
+        self, Activation, Compute, ConvShape, DepthwiseInputs, DepthwiseShape, Instructions,
+        Interpolation, LayerNorm, PaddingMode, ResizeShape, ScanDirection, ScanInputs, ScanShape,
+        conv2d, depthwise_conv, resize,
+    },
 };
 
-use super::{Prepared, Setup, synthetic::values};
+use super::{Prepared, Setup, operations, synthetic::values};
 use crate::error::Error;
 
 /// Channels of most works.
-const N_CHANNELS: usize = 64;
+pub(super) const N_CHANNELS: usize = 64;
 /// Convolutions in a row.
-const N_CONVOLUTIONS: usize = 8;
+pub(super) const N_CONVOLUTIONS: usize = 8;
 /// Weights that keep the magnitude of values through a convolution 3x3 and ReLU, or nearly so.
-const WEIGHT_SCALE: f32 = 0.1;
+pub(super) const WEIGHT_SCALE: f32 = 0.1;
+/// Channels of the scan.
+pub(super) const SCAN_CHANNELS: usize = 128;
+/// States of the scan.
+pub(super) const SCAN_STATES: usize = 16;
 
 pub(super) fn conv3x3(setup: &Setup) -> Result<Prepared, Error> {
-    let compute = setup.compute;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::conv3x3(setup);
+    }
+    let compute = setup.compute();
     let shape = ConvShape::same(1, rows_first(setup.size), N_CHANNELS, N_CHANNELS, 3);
     let n_values = n_pixels(setup) * N_CHANNELS;
     let input = values(n_values, 0, 1.0);
@@ -38,7 +48,10 @@ pub(super) fn conv3x3(setup: &Setup) -> Result<Prepared, Error> {
 }
 
 pub(super) fn conv1x1(setup: &Setup) -> Result<Prepared, Error> {
-    let compute = setup.compute;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::conv1x1(setup);
+    }
+    let compute = setup.compute();
     let shape = ConvShape::same(1, rows_first(setup.size), N_CHANNELS, 4 * N_CHANNELS, 1);
     let input = values(n_pixels(setup) * N_CHANNELS, 0, 1.0);
     let weight = values(shape.n_out * shape.n_in, 1, WEIGHT_SCALE);
@@ -54,7 +67,10 @@ pub(super) fn conv1x1(setup: &Setup) -> Result<Prepared, Error> {
 }
 
 pub(super) fn depthwise3x3(setup: &Setup) -> Result<Prepared, Error> {
-    let instructions = setup.compute.instructions;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::depthwise3x3(setup);
+    }
+    let instructions = Instructions::best();
     let [height, width] = rows_first(setup.size);
     let shape = DepthwiseShape {
         batch: 1,
@@ -80,7 +96,10 @@ pub(super) fn depthwise3x3(setup: &Setup) -> Result<Prepared, Error> {
 }
 
 pub(super) fn bilinear(setup: &Setup) -> Result<Prepared, Error> {
-    let instructions = setup.compute.instructions;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::bilinear(setup);
+    }
+    let instructions = Instructions::best();
     let [height, width] = rows_first(setup.size);
     let shape = ResizeShape {
         batch: 1,
@@ -100,7 +119,10 @@ pub(super) fn bilinear(setup: &Setup) -> Result<Prepared, Error> {
 }
 
 pub(super) fn layer_norm(setup: &Setup) -> Result<Prepared, Error> {
-    let instructions = setup.compute.instructions;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::layer_norm(setup);
+    }
+    let instructions = Instructions::best();
     let input = values(n_pixels(setup) * N_CHANNELS, 0, 1.0);
     let (weight, bias) = (values(N_CHANNELS, 1, 1.0), values(N_CHANNELS, 2, 1.0));
     let run = move |output: &mut Vec<f32>| {
@@ -113,19 +135,18 @@ pub(super) fn layer_norm(setup: &Setup) -> Result<Prepared, Error> {
 }
 
 pub(super) fn selective_scan(setup: &Setup) -> Result<Prepared, Error> {
-    const CHANNELS: usize = 128;
-    const STATES: usize = 16;
-    let instructions = setup.compute.instructions;
+    if setup.device.kind != DeviceKind::Cpu {
+        return operations::selective_scan(setup);
+    }
+    let instructions = Instructions::best();
     let [height, width] = rows_first(setup.size);
-    let shape = ScanShape { batch: 1, height, width, channels: CHANNELS, states: STATES };
-    let x = values(n_pixels(setup) * CHANNELS, 0, 1.0);
-    let step = values(n_pixels(setup) * CHANNELS, 1, 1.0);
-    // Steps of some 0.02, as networks start with.
-    let step_bias: Vec<f32> = values(CHANNELS, 2, 1.0).iter().map(|value| value - 4.0).collect();
-    let decay: Vec<f32> = (0..CHANNELS * STATES).map(|idx| -((idx % STATES + 1) as f32)).collect();
-    let input = values(n_pixels(setup) * STATES, 3, 1.0);
-    let mixed = values(n_pixels(setup) * STATES, 4, 1.0);
-    let skip = values(CHANNELS, 5, 1.0);
+    let shape = ScanShape { batch: 1, height, width, channels: SCAN_CHANNELS, states: SCAN_STATES };
+    let x = values(n_pixels(setup) * SCAN_CHANNELS, 0, 1.0);
+    let step = values(n_pixels(setup) * SCAN_CHANNELS, 1, 1.0);
+    let (step_bias, decay) = (scan_step_bias(), scan_decay());
+    let input = values(n_pixels(setup) * SCAN_STATES, 3, 1.0);
+    let mixed = values(n_pixels(setup) * SCAN_STATES, 4, 1.0);
+    let skip = values(SCAN_CHANNELS, 5, 1.0);
     let run = move |output: &mut Vec<f32>| {
         output.resize(x.len(), 0.0);
         let inputs = ScanInputs {
@@ -142,6 +163,15 @@ pub(super) fn selective_scan(setup: &Setup) -> Result<Prepared, Error> {
         Ok(())
     };
     Ok(prepared(setup, None, run))
+}
+
+/// Steps of some 0.02, as networks start with.
+pub(super) fn scan_step_bias() -> Vec<f32> {
+    values(SCAN_CHANNELS, 2, 1.0).iter().map(|value| value - 4.0).collect()
+}
+
+pub(super) fn scan_decay() -> Vec<f32> {
+    (0..SCAN_CHANNELS * SCAN_STATES).map(|idx| -((idx % SCAN_STATES + 1) as f32)).collect()
 }
 
 /// Weights of a convolution with a bias and ReLU.
@@ -170,14 +200,14 @@ fn prepared(
     n_macs: Option<u64>,
     run: impl FnMut(&mut Vec<f32>) -> Result<(), Error> + 'static,
 ) -> Prepared {
-    Prepared { size: setup.size, n_pictures: 1, n_macs, run: Box::new(run) }
+    Prepared { size: setup.size, n_pictures: 1, n_macs, run: Box::new(run), on_card: None }
 }
 
 /// Height and width.
-fn rows_first((width, height): (u32, u32)) -> [usize; 2] {
+pub(super) fn rows_first((width, height): (u32, u32)) -> [usize; 2] {
     [height as usize, width as usize]
 }
 
-fn n_pixels(setup: &Setup) -> usize {
+pub(super) fn n_pixels(setup: &Setup) -> usize {
     rows_first(setup.size).into_iter().product()
 }

@@ -2,42 +2,59 @@
 
 use std::{fs, thread};
 
-use tapetum_nn::kernels::{Compute, Instructions, Precision, peak_flops};
+use tapetum_nn::{
+    device::{DeviceKind, FoundDevice},
+    kernels::{Compute, Instructions, peak_flops},
+    ops::Precision,
+};
 
 /// What computes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Machine {
+    /// The processor or a graphics card.
+    pub device: FoundDevice,
     /// Name of the processor; `None` where the system does not tell.
     pub cpu: Option<String>,
     /// Threads that the works run on.
     pub n_threads: usize,
-    /// Instruction set and numbers of the kernels.
-    pub compute: Compute,
+    /// Instruction set of the CPU's kernels.
+    pub instructions: Instructions,
+    /// Numbers to compute in.
+    pub precision: Precision,
     /// Operations a second that the threads reach on products and sums in registers alone; `None` where a
-    /// matrix unit computes.
+    /// matrix unit or a graphics card computes.
     pub peak_flops: Option<f64>,
 }
 
 impl Machine {
     /// Looks at the machine, and measures its peak for a fraction of a second.
-    pub fn measure(n_threads: usize, precision: Precision) -> Self {
-        let compute = Compute { instructions: Instructions::best(), precision };
-        let peak_flops = peak_flops(compute, n_threads);
-        Self { cpu: cpu_name(), n_threads, compute, peak_flops }
+    pub fn measure(device: FoundDevice, n_threads: usize, precision: Precision) -> Self {
+        let (cpu, instructions) = (cpu_name(), Instructions::best());
+        let mut machine =
+            Self { device, cpu, n_threads, instructions, precision, peak_flops: None };
+        machine.peak_flops = machine.peak();
+        machine
     }
 
     /// Measures the peak once more and keeps the larger one: under a load that comes and goes, the first
     /// may have been too small.
     pub fn measure_peak_again(&mut self) {
-        let again = peak_flops(self.compute, self.n_threads);
-        self.peak_flops = self.peak_flops.zip(again).map(|(first, again)| first.max(again));
+        self.peak_flops = self.peak_flops.zip(self.peak()).map(|(first, again)| first.max(again));
+    }
+
+    fn peak(&self) -> Option<f64> {
+        if self.device.kind != DeviceKind::Cpu {
+            return None;
+        }
+        let precision = self.precision.of_kernels();
+        peak_flops(Compute { instructions: self.instructions, precision }, self.n_threads)
     }
 
     /// Whether the processor computes in the precision, rather than in others that stand for it.
     pub fn is_emulated(&self) -> bool {
-        let has_bf16 =
-            matches!(self.compute.instructions, Instructions::Amx | Instructions::Avx512Bf16);
-        self.compute.precision == Precision::Bf16 && !has_bf16
+        let is_cpu = self.device.kind == DeviceKind::Cpu;
+        let has_bf16 = matches!(self.instructions, Instructions::Amx | Instructions::Avx512Bf16);
+        is_cpu && self.precision == Precision::Bf16 && !has_bf16
     }
 }
 

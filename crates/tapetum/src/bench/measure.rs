@@ -3,7 +3,11 @@
 use std::time::Instant;
 
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
-use tapetum_nn::kernels::Precision;
+use tapetum_nn::{
+    EnhanceError,
+    device::{DeviceKind, attempt},
+    ops::Precision,
+};
 use thiserror::Error;
 
 use super::{
@@ -50,6 +54,9 @@ pub struct Measurement {
     pub macs_per_pixel: Option<f64>,
     /// Operations a second of the median run.
     pub flops: Option<f64>,
+    /// How long it takes to bring the input to a graphics card, and to fetch what came out; neither is part
+    /// of the times.
+    pub transfers: Option<[Statistics; 2]>,
     /// The most memory that the process has taken so far, where the system tells.
     pub memory_peak_bytes: Option<u64>,
     /// The numbers that came out of the last run, in the order they lie in memory.
@@ -64,6 +71,14 @@ pub enum BenchError {
     Precision {
         /// Its name.
         work: &'static str,
+        /// What was asked for.
+        precision: Precision,
+    },
+    /// The device does not compute in that precision.
+    #[error("{device} here does not compute in {}", precision.name())]
+    DevicePrecision {
+        /// What should compute.
+        device: DeviceKind,
         /// What was asked for.
         precision: Precision,
     },
@@ -99,6 +114,7 @@ impl BenchError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Precision { .. } => Some("'tapetum bench --list' shows what does".to_owned()),
+            Self::DevicePrecision { .. } => Some("give another --precision".to_owned()),
             Self::Size { .. } | Self::Memory { .. } => Some("give a smaller --size".to_owned()),
             Self::Runs(_) => Some("give another --runs".to_owned()),
             Self::Threads(_) => Some("give fewer --threads".to_owned()),
@@ -117,15 +133,34 @@ pub fn measure(
     machine: &Machine,
     options: &Options,
 ) -> Result<Measurement, BenchError> {
-    let size = checked_size(work, machine.compute.precision, options)?;
-    let threads = ThreadPoolBuilder::new().num_threads(machine.n_threads).build()?;
-    threads.install(|| {
-        let photo = options.photo.as_deref();
-        let mut prepared = (work.prepare)(&Setup { size, photo, compute: machine.compute })?;
-        let mut output = Vec::new();
-        let milliseconds = times(options.n_runs, || time(&mut prepared, &mut output))?;
-        Ok(summarised(&prepared, milliseconds, output))
-    })
+    let Machine { device, precision, n_threads, .. } = machine;
+    let (kind, precision) = (device.kind, *precision);
+    let size = checked_size(work, precision, options)?;
+    if !precision.is_on(&device.device) {
+        return Err(BenchError::DevicePrecision { device: kind, precision });
+    }
+    let setup = Setup { size, photo: options.photo.as_deref(), device, precision };
+    let run = || timed(work, &setup, options.n_runs);
+    if kind != DeviceKind::Cpu {
+        let failed = |detail| Error::from(EnhanceError::Device { device: kind, detail });
+        return attempt(run).map_err(failed)?.map_err(BenchError::from);
+    }
+    let threads = ThreadPoolBuilder::new().num_threads(*n_threads).build()?;
+    Ok(threads.install(run)?)
+}
+
+fn timed(work: &Work, setup: &Setup, n_runs: u16) -> Result<Measurement, Error> {
+    let mut prepared = (work.prepare)(setup)?;
+    let mut output = Vec::new();
+    let milliseconds = times(n_runs, || time(|| (prepared.run)(&mut output)))?;
+    let mut transfers = None;
+    if let Some(on_card) = &mut prepared.on_card {
+        let uploads = times(n_runs, || time(&mut on_card.upload))?;
+        let downloads = times(n_runs, || time(|| (on_card.download)().map(drop)))?;
+        transfers = Some([uploads, downloads].map(|times| Statistics::of(&times)));
+        output = (on_card.download)()?;
+    }
+    Ok(Measurement { transfers, ..summarised(&prepared, milliseconds, output) })
 }
 
 fn checked_size(
@@ -152,10 +187,10 @@ fn checked_size(
     Ok((width, height))
 }
 
-/// Milliseconds of one run, its output in `output`.
-fn time(prepared: &mut Prepared, output: &mut Vec<f32>) -> Result<f64, Error> {
+/// Milliseconds of one run.
+fn time(run: impl FnOnce() -> Result<(), Error>) -> Result<f64, Error> {
     let start = Instant::now();
-    (prepared.run)(output)?;
+    run()?;
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
@@ -192,6 +227,7 @@ fn summarised(prepared: &Prepared, milliseconds: Vec<f64>, output: Vec<f32>) -> 
         statistics,
         macs_per_pixel: n_macs.map(|n_macs| n_macs / n_pixels as f64),
         flops: n_macs.map(|n_macs| 2.0 * n_macs / (statistics.median * 1e-3)),
+        transfers: None,
         memory_peak_bytes: memory_peak_bytes(),
         output,
     }

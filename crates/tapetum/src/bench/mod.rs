@@ -7,6 +7,7 @@ mod kernels;
 mod machine;
 mod measure;
 mod networks;
+mod operations;
 mod pipeline;
 mod statistics;
 mod synthetic;
@@ -19,9 +20,14 @@ pub use self::{
     measure::{BenchError, Measurement, N_PIXELS_MAX, N_RUNS_MAX, Options, SIDE_MAX, measure},
     statistics::Statistics,
 };
-pub use tapetum_nn::kernels::{Compute, Instructions, Precision};
+pub use tapetum_nn::{kernels::Instructions, ops::Precision};
 
-const BOTH: &[Precision] = &[Precision::F32, Precision::Bf16];
+use tapetum_nn::{device::FoundDevice, kernels::Compute};
+
+/// What multiplies has all.
+const ALL: &[Precision] = &[Precision::F32, Precision::Bf16, Precision::F16];
+/// Gradients have the range of `f32`.
+const WIDE: &[Precision] = &[Precision::F32, Precision::Bf16];
 const F32: &[Precision] = &[Precision::F32];
 
 /// Everything that can be timed, in the order it is listed.
@@ -30,7 +36,7 @@ pub static WORKS: &[Work] = &[
         name: "conv3x3",
         description: "eight convolutions 3x3 with 64 channels and ReLU, one after another",
         size: (256, 256),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 4 * 4 * 64,
         prepare: kernels::conv3x3,
     },
@@ -38,7 +44,7 @@ pub static WORKS: &[Work] = &[
         name: "conv1x1",
         description: "a convolution 1x1 from 64 to 256 channels",
         size: (256, 256),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 4 * (64 + 256),
         prepare: kernels::conv1x1,
     },
@@ -78,7 +84,7 @@ pub static WORKS: &[Work] = &[
         name: "scl-lle",
         description: "SCL-LLE's network with its curve on a picture",
         size: (600, 400),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 4 * 3 * 4,
         prepare: networks::scl_lle,
     },
@@ -87,7 +93,7 @@ pub static WORKS: &[Work] = &[
         description: "a training step of SCL-LLE's network on eight pictures, with Adam and the mean \
                       absolute error",
         size: (256, 256),
-        precisions: BOTH,
+        precisions: WIDE,
         bytes_per_pixel: 32_000,
         prepare: networks::scl_lle_train,
     },
@@ -95,7 +101,7 @@ pub static WORKS: &[Work] = &[
         name: "semi-llie",
         description: "Semi-LLIE's network on a picture",
         size: (600, 400),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 4_000,
         prepare: networks::semi_llie,
     },
@@ -103,7 +109,7 @@ pub static WORKS: &[Work] = &[
         name: "lacr-vae",
         description: "LACR-VAE's network on a picture",
         size: (600, 400),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 1_000,
         prepare: networks::lacr_vae,
     },
@@ -111,9 +117,33 @@ pub static WORKS: &[Work] = &[
         name: "collaba-s-x2",
         description: "CollaBA's compact network on a picture, to twice its size",
         size: (600, 400),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 1_050,
         prepare: networks::collaba_s_x2,
+    },
+    Work {
+        name: "semi-llie-train",
+        description: "the same step of Semi-LLIE's network",
+        size: (64, 64),
+        precisions: WIDE,
+        bytes_per_pixel: 160_000,
+        prepare: networks::semi_llie_train,
+    },
+    Work {
+        name: "lacr-vae-train",
+        description: "the same step of LACR-VAE's network",
+        size: (64, 64),
+        precisions: WIDE,
+        bytes_per_pixel: 100_000,
+        prepare: networks::lacr_vae_train,
+    },
+    Work {
+        name: "collaba-s-x2-train",
+        description: "the same step of CollaBA's compact network, to twice the size",
+        size: (64, 64),
+        precisions: WIDE,
+        bytes_per_pixel: 160_000,
+        prepare: networks::collaba_s_x2_train,
     },
     Work {
         name: "load",
@@ -127,7 +157,7 @@ pub static WORKS: &[Work] = &[
         name: "process",
         description: "brightening the decoded photograph, tile by tile, at strength 1",
         size: (4000, 3000),
-        precisions: BOTH,
+        precisions: ALL,
         bytes_per_pixel: 64,
         prepare: pipeline::process,
     },
@@ -161,7 +191,16 @@ pub struct Work {
 struct Setup<'a> {
     size: (u32, u32),
     photo: Option<&'a [u8]>,
-    compute: Compute,
+    device: &'a FoundDevice,
+    precision: Precision,
+}
+
+impl Setup<'_> {
+    /// What kernels of the CPU compute with.
+    fn compute(&self) -> Compute {
+        let precision = self.precision.of_kernels();
+        Compute { instructions: Instructions::best(), precision }
+    }
 }
 
 /// A work that is ready to run, again and again.
@@ -172,11 +211,21 @@ struct Prepared {
     n_pictures: u64,
     /// Multiplications with additions of one run, where they say something about its speed.
     n_macs: Option<u64>,
-    /// Runs once and leaves the numbers that came out, if any.
+    /// Runs once, to its end, and leaves the numbers that came out, if any, where they can be read at no cost.
     run: Box<Run>,
+    /// For a graphics card, where they cannot.
+    on_card: Option<OnCard>,
 }
 
 type Run = dyn FnMut(&mut Vec<f32>) -> Result<(), Error>;
+
+/// What moves between the memories of machine and card, and is timed apart.
+struct OnCard {
+    /// Brings the input to the card, and waits until it is there.
+    upload: Box<dyn FnMut() -> Result<(), Error>>,
+    /// Fetches the numbers that came out last.
+    download: Box<dyn FnMut() -> Result<Vec<f32>, Error>>,
+}
 
 impl Work {
     /// The work of that name.

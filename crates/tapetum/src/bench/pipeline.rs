@@ -4,7 +4,6 @@ use tapetum_image::{ColorConversion, EncodeOptions, Limits, Photo, decode, encod
 use tapetum_nn::{
     EnhanceOptions, Strength,
     enhance::{PrecisionMode, enhance},
-    prelude::Device,
 };
 
 use super::{Prepared, Setup, synthetic};
@@ -17,19 +16,19 @@ pub(super) fn load(setup: &Setup) -> Result<Prepared, Error> {
         decode(&bytes, &Limits::default())?;
         Ok(())
     };
-    Ok(Prepared { size, n_pictures: 1, n_macs: None, run: Box::new(run) })
+    Ok(Prepared { size, n_pictures: 1, n_macs: None, run: Box::new(run), on_card: None })
 }
 
 pub(super) fn process(setup: &Setup) -> Result<Prepared, Error> {
     let photo = photo(setup)?;
-    let (size, device) = (size(&photo), Device::flex());
+    let (size, device) = (size(&photo), setup.device.device.clone());
     let model = Model::built_in("scl-lle")?;
     let network = tapetum_methods::load(model.method, &model.weights, &device)?;
     let (conversion, _) = ColorConversion::for_photo(&photo)?;
     // What depends on the exposure would make the time depend on it, too.
     let options = EnhanceOptions {
         strength: Strength::Fixed(1.0),
-        precision: PrecisionMode::Fixed(setup.compute.precision),
+        precision: PrecisionMode::Fixed(setup.precision),
         ..EnhanceOptions::default()
     };
     let n_pixels = u64::from(size.0) * u64::from(size.1);
@@ -38,7 +37,7 @@ pub(super) fn process(setup: &Setup) -> Result<Prepared, Error> {
         enhance(&*network, &photo.raster, &conversion, &options, &device)?;
         Ok(())
     };
-    Ok(Prepared { size, n_pictures: 1, n_macs, run: Box::new(run) })
+    Ok(Prepared { size, n_pictures: 1, n_macs, run: Box::new(run), on_card: None })
 }
 
 pub(super) fn save(setup: &Setup) -> Result<Prepared, Error> {
@@ -48,7 +47,7 @@ pub(super) fn save(setup: &Setup) -> Result<Prepared, Error> {
         encode(&photo, format, &EncodeOptions::default())?;
         Ok(())
     };
-    Ok(Prepared { size, n_pictures: 1, n_macs: None, run: Box::new(run) })
+    Ok(Prepared { size, n_pictures: 1, n_macs: None, run: Box::new(run), on_card: None })
 }
 
 fn photo(setup: &Setup) -> Result<Photo, Error> {

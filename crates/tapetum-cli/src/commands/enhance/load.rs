@@ -5,7 +5,8 @@ use std::path::Path;
 use tapetum::{Enhancer, Error, MethodCard, Model, methods};
 
 use crate::{
-    args::EnhanceArguments,
+    args::{EnhanceArguments, Verbosity},
+    device,
     failure::{Failure, Kind},
     model_store,
 };
@@ -51,10 +52,13 @@ pub(super) fn load_enhancer(
     model: &Model,
     second: Option<&Model>,
     arguments: &EnhanceArguments,
+    verbosity: Verbosity,
 ) -> Result<Enhancer, Failure> {
     let weights = arguments.weights.as_deref().unwrap_or(Path::new(&model.name));
+    let (device, when_it_fails) = device::choose(arguments.device, verbosity)?;
     let load = |model, weights| {
-        Enhancer::new(model).map_err(|error| Failure::library(Kind::Usage, weights, &error))
+        Enhancer::on(model, &device, when_it_fails)
+            .map_err(|error| Failure::library(Kind::Usage, weights, &error))
     };
     let enhancer = load(model, weights)?;
     let enhancer = match (second, arguments.scale) {

@@ -42,7 +42,7 @@ use crate::{
 pub(crate) fn run(arguments: &EnhanceArguments, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let model = load_model(arguments)?;
     let second = load_second(arguments)?;
-    let enhancer = load_enhancer(&model, second.as_ref(), arguments)?;
+    let enhancer = load_enhancer(&model, second.as_ref(), arguments, verbosity)?;
     let plan = plan(PlanOptions {
         inputs: &arguments.inputs,
         output: arguments.output.as_deref(),

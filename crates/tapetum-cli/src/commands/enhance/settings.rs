@@ -26,7 +26,9 @@ impl Networks {
     }
 }
 
-/// Everything that decides the bytes of a result beside the input and the first network's weights.
+/// Everything that decides the bytes of a result beside the input and the first network's weights. What
+/// computes it is left out: devices agree to far less than an 8-bit level, and a folder that was begun on one
+/// may be finished on another.
 pub(super) fn settings_text(arguments: &EnhanceArguments, networks: &Networks) -> String {
     let strength = match arguments.strength {
         Strength::Auto => "auto".to_owned(),

@@ -1,0 +1,211 @@
+//! Every method on graphics cards beside the CPU: results, gradients of all weights, and a training step.
+//! Cards are those that this build has a way to and this machine has; without one, each test says so.
+
+use tapetum_image::{Image, Srgb};
+use tapetum_methods::{all, collaba, lacr_vae, load, scl_lle, semi_llie};
+use tapetum_nn::{
+    Weights, WeightsError,
+    device::{FoundDevice, attempt, cards},
+    ops::{Precision, with_precision},
+    prelude::*,
+    recipe::{Batch, Part, Recipe, TermValue},
+    weights::TensorValues,
+};
+
+use crate::{
+    collaba_training, every_method::weights, lacr_vae_training, scl_lle as scl_lle_tests,
+    semi_llie_training,
+};
+
+/// The cards, or a line that there is none.
+fn found() -> Vec<FoundDevice> {
+    let (found, missing) = cards();
+    missing.iter().for_each(|unavailable| println!("skipped: {unavailable}"));
+    if found.is_empty() {
+        assert!(std::env::var_os("TAPETUM_NEEDS_CARD").is_none(), "no card answers");
+        println!("skipped: no graphics card to compare with the CPU");
+    }
+    found
+}
+
+fn on_card<T>(card: &FoundDevice, what: &str, work: impl FnOnce() -> T) -> T {
+    attempt(work).unwrap_or_else(|said| panic!("{what} on {card}: {said}"))
+}
+
+fn picture(width: u32, height: u32) -> Image<Srgb> {
+    let level = |idx: u32| 0.15 + 0.14 * (idx as f32 * 0.37).sin();
+    Image::new(width, height, (0..width * height * 3).map(level).collect())
+}
+
+#[test]
+fn photographs_come_out_the_same() {
+    let (cpu, pictures) = (Device::flex(), [picture(61, 40), picture(1, 1), picture(128, 65)]);
+    for card in found() {
+        for method in all() {
+            let load = |device: &Device| load(method, &weights(method.name), device).unwrap();
+            let (on_cpu, network) = (load(&cpu), load(&card.device));
+            for low in &pictures {
+                let expected = on_cpu.enhance_image(low, &cpu).pixels;
+                let what = format!("{} {}x{}", method.name, low.width(), low.height());
+                let run = || network.enhance_image(low, &card.device).pixels;
+                let found = on_card(&card, &what, run);
+                assert_eq!(found.len(), expected.len(), "{what}");
+                let peak = differences(&found, &expected).fold(0.0, f32::max);
+                assert!(peak <= 1e-4, "{what} on {card}: {peak}");
+            }
+        }
+    }
+}
+
+#[test]
+fn photographs_in_sixteen_bits_stay_within_a_level() {
+    let low = picture(128, 65);
+    for card in found() {
+        let precisions = [Precision::Bf16, Precision::F16];
+        for precision in precisions.into_iter().filter(|precision| precision.is_on(&card.device)) {
+            for method in all().into_iter().filter(|card| card.default_weights.is_some()) {
+                // The fills of these tests are ten times the weights of a trained network; with their last
+                // layers as they are, that is what rounding makes of them.
+                let network = load(method, &weights(method.name), &card.device).unwrap();
+                let run = |precision| {
+                    with_precision(precision, || network.enhance_image(&low, &card.device).pixels)
+                };
+                let what = format!("{} in {}", method.name, precision.name());
+                let [exact, rounded] = [Precision::F32, precision]
+                    .map(|precision| on_card(&card, &what, || run(precision)));
+                let n_far = differences(&exact, &rounded).filter(|d| *d > 1.0 / 255.0).count();
+                let share = n_far as f64 / exact.len() as f64;
+                assert!(exact != rounded, "{what} on {card} changes nothing");
+                assert!(share <= 1e-3, "{what} on {card}: {share} of the values are a level off");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_have_the_same_gradients() {
+    for card in found() {
+        compare(&card, "scl-lle", scl_lle::weights::read);
+        compare(&card, "lacr-vae", lacr_vae::weights::read);
+        compare(&card, "semi-llie", semi_llie::weights::read);
+        compare(&card, "collaba", collaba::weights::read);
+    }
+}
+
+/// Compares the gradients of all weights of a network, for a loss that weights every value differently.
+fn compare<M: Module + Network>(
+    card: &FoundDevice,
+    method: &str,
+    read: fn(&Weights, &Device) -> Result<M, WeightsError>,
+) {
+    let weights = weights(method);
+    let on = |device: &Device| {
+        let device = device.clone().autodiff();
+        let network = read(&weights, &device).unwrap();
+        let low = picture(24, 32);
+        let low = TensorData::new(low.pixels, [1, 32, 24, 3]);
+        let low = Tensor::<4>::from_data(low, &device).permute([0, 3, 1, 2]);
+        let enhanced = network.enhance(low);
+        let n_values: usize = enhanced.dims().iter().product();
+        let shares: Vec<f32> = (0..n_values).map(|idx| (idx as f32 * 0.7 + 0.3).sin()).collect();
+        let shares = Tensor::<4>::from_data(TensorData::new(shares, enhanced.dims()), &device);
+        let gradients = (enhanced * shares).sum().backward();
+        let mut collect = Collect { gradients, found: Vec::new() };
+        network.visit(&mut collect);
+        collect.found
+    };
+    let expected = on(&Device::flex());
+    let found = on_card(card, method, || on(&card.device));
+    assert_eq!(found.len(), expected.len(), "{method}");
+    assert!(expected.iter().flatten().any(|value| *value != 0.0), "{method}");
+    // Relative to the largest of a tensor, and no smaller than to a hundredth of the largest of all:
+    // where all of a tensor's are small, they are sums in which almost everything cancels.
+    let largest = |values: &[f32]| values.iter().fold(0.0f32, |peak, value| peak.max(value.abs()));
+    let peak = expected.iter().map(|values| largest(values)).fold(0.0, f32::max);
+    for (idx, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let scale = largest(expected).max(0.01 * peak);
+        let error = differences(found, expected).fold(0.0, f32::max) / scale;
+        assert!(error <= 1e-3, "{method} on {card}, tensor {idx}: {error}");
+    }
+}
+
+struct Collect {
+    gradients: burn::tensor::Gradients,
+    found: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(&self.gradients) {
+            self.found.push(TensorValues::of(gradient).values);
+        }
+    }
+}
+
+#[test]
+fn a_training_step_has_the_same_losses() {
+    for card in found() {
+        let step = |what: &str, batch: Batch, open: &dyn Fn(&Device) -> Box<dyn Recipe>| {
+            let on = |device: &Device| {
+                let device = device.clone().autodiff();
+                let mut training = open(&device);
+                // The second step sees what the first one has learned.
+                let mut terms = training.step(vec![moved(&batch, &device)]).unwrap();
+                terms.extend(training.step(vec![moved(&batch, &device)]).unwrap());
+                terms
+            };
+            let expected = on(&Device::flex());
+            check_terms(what, &on_card(&card, what, || on(&card.device)), &expected);
+        };
+        step("scl-lle", scl_lle_tests::batch(), &|device| {
+            let config = scl_lle_tests::without_helpers();
+            Box::new(scl_lle_tests::training_on(config, 3, 7, device))
+        });
+        step("semi-llie", semi_llie_training::batch(), &|device| {
+            let config = semi_llie::training::TrainingConfig::paper();
+            Box::new(semi_llie_training::training_on(config, device))
+        });
+        step("lacr-vae", lacr_vae_training::batch(), &|device| {
+            let config = lacr_vae::training::TrainingConfig::paper();
+            Box::new(lacr_vae_training::training_on(config, device))
+        });
+        step("collaba", collaba_training::batch(), &|device| {
+            Box::new(collaba_training::training_on(collaba_training::config(), device))
+        });
+    }
+}
+
+/// Checks all numbers of two steps. Those of the second hang on the first update, of which a gradient near 0
+/// decides the sign: they have ten times the room.
+fn check_terms(what: &str, found: &[TermValue], expected: &[TermValue]) {
+    let n_terms = expected.len() / 2;
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (idx, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.name, expected.name, "{what}");
+        let tolerance = if idx < n_terms { 1e-3 } else { 1e-2 };
+        let error = (found.value - expected.value).abs() / expected.value.abs().max(1e-3);
+        let (name, found, expected) = (found.name, found.value, expected.value);
+        assert!(error <= tolerance, "{what}, {name}: {found} for {expected}");
+    }
+}
+
+fn moved(batch: &Batch, device: &Device) -> Batch {
+    let image = |tensor: &Tensor<4>| tensor.clone().to_device(device);
+    let part = |part: &Part| match part {
+        Part::Images(images) => Part::Images(image(images)),
+        Part::Pairs { low, reference } => {
+            Part::Pairs { low: image(low), reference: image(reference) }
+        }
+        Part::Views { weak, strong } => Part::Views { weak: image(weak), strong: image(strong) },
+        Part::Labelled { images, labels } => {
+            Part::Labelled { images: image(images), labels: labels.clone().to_device(device) }
+        }
+    };
+    let parts = batch.parts.iter().map(|(name, value)| (name.clone(), part(value)));
+    Batch { parts: parts.collect() }
+}
+
+fn differences<'a>(a: &'a [f32], b: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+    // NaN counts as far away.
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).map(|d| if d.is_nan() { f32::MAX } else { d })
+}

@@ -1,0 +1,283 @@
+//! The selective scan, in parallel over pieces of the sequence.
+//!
+//! A linear recurrence `h_l = a_l h_{l-1} + b_l` over a chunk of positions is `h_out = P h_in + s`, with
+//! the product `P` of its `a` and what the chunk leaves when it starts from 0. So all chunks are
+//! summarised at once, the summaries are chained, and all chunks are computed at once from the states
+//! that the chain gives them: twice the work of one pass, by as many units as there are channels and
+//! chunks ([Martin 2018] §2.1; [Dao 2024] §6 has the same in blocks of matrices).
+
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use cubecl::prelude::*;
+use tapetum_kernels::ScanDirection;
+
+use super::{channels_first, channels_last, cubes_for, empty, empty_like};
+
+/// Positions of a chunk: many enough that chaining them is short, few enough that there are many.
+const CHUNK: usize = 64;
+
+/// What is scanned, as [`crate::ops::ScanInputs`] but for the image that passes by.
+#[derive(Debug, Clone)]
+pub(super) struct Inputs<T> {
+    pub(super) x: T,
+    pub(super) step: T,
+    pub(super) step_bias: T,
+    pub(super) decay: T,
+    pub(super) input: T,
+    pub(super) output: T,
+}
+
+impl Inputs<CubeTensor> {
+    /// All of it dense, images with their channels last.
+    pub(super) fn dense(self) -> Self {
+        Self {
+            x: channels_last(self.x),
+            step: channels_last(self.step),
+            step_bias: into_contiguous(self.step_bias),
+            decay: into_contiguous(self.decay),
+            input: channels_last(self.input),
+            output: channels_last(self.output),
+        }
+    }
+
+    /// `[batch, positions, channels, states]` of dense inputs.
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        let (x, decay) = (self.x.meta.shape(), self.decay.meta.shape());
+        [x[0], x[1] * x[2], x[3], decay[1]]
+    }
+}
+
+/// The order of positions, as the kernels are told it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path {
+    pub(super) is_column_major: bool,
+    pub(super) is_reversed: bool,
+}
+
+impl From<ScanDirection> for Path {
+    fn from(direction: ScanDirection) -> Self {
+        use ScanDirection::{ColumnMajor, ColumnMajorReversed, RowMajorReversed};
+        Self {
+            is_column_major: matches!(direction, ColumnMajor | ColumnMajorReversed),
+            is_reversed: matches!(direction, RowMajorReversed | ColumnMajorReversed),
+        }
+    }
+}
+
+/// `y_l = Σ_n C_{l,n} h_n`.
+pub(super) fn scan(inputs: Inputs<CubeTensor>, path: Path) -> CubeTensor {
+    let inputs = inputs.dense();
+    let [batch, n_positions, n_channels, n_states] = inputs.sizes();
+    let n_chunks = n_positions.div_ceil(CHUNK);
+    let carry = empty(&inputs.x, [2, batch, n_chunks, n_states, n_channels]);
+    let y = empty_like(&inputs.x);
+    let client = inputs.x.client.clone();
+    let Inputs { x, step, step_bias, decay, input, output } = inputs;
+    let (count, dim) = cubes_for(&x, batch * n_chunks * n_channels);
+    summaries_kernel::launch(
+        &client,
+        count.clone(),
+        dim,
+        x.clone().into_tensor_arg(),
+        step.clone().into_tensor_arg(),
+        step_bias.clone().into_tensor_arg(),
+        decay.clone().into_tensor_arg(),
+        input.clone().into_tensor_arg(),
+        carry.clone().into_tensor_arg(),
+        path.is_column_major,
+        path.is_reversed,
+        n_states,
+        CHUNK,
+    );
+    let (chain_count, chain_dim) = cubes_for(&x, batch * n_states * n_channels);
+    chain_kernel::launch(&client, chain_count, chain_dim, carry.clone().into_tensor_arg());
+    outputs_kernel::launch(
+        &client,
+        count,
+        dim,
+        x.into_tensor_arg(),
+        step.into_tensor_arg(),
+        step_bias.into_tensor_arg(),
+        decay.into_tensor_arg(),
+        input.into_tensor_arg(),
+        output.into_tensor_arg(),
+        carry.into_tensor_arg(),
+        y.clone().into_tensor_arg(),
+        path.is_column_major,
+        path.is_reversed,
+        n_states,
+        CHUNK,
+    );
+    channels_first(y)
+}
+
+/// For each batch, chunk and channel: `carry[0]` becomes what the chunk leaves of states that start from
+/// 0, `carry[1]` the product of its decays.
+#[cube(launch)]
+fn summaries_kernel(
+    x: &Tensor<f32>,
+    step: &Tensor<f32>,
+    step_bias: &Tensor<f32>,
+    decay: &Tensor<f32>,
+    input: &Tensor<f32>,
+    carry: &mut Tensor<f32>,
+    #[comptime] is_column_major: bool,
+    #[comptime] is_reversed: bool,
+    #[comptime] n_states: usize,
+    #[comptime] chunk_len: usize,
+) {
+    let n_channels = x.shape(3);
+    let (height, width) = (x.shape(1), x.shape(2));
+    let n_positions = height * width;
+    let n_chunks = carry.shape(2);
+    let idx = ABSOLUTE_POS;
+    if idx < x.shape(0) * n_chunks * n_channels {
+        let channel = idx % n_channels;
+        let batch_chunk = idx / n_channels;
+        let first_position = batch_chunk % n_chunks * chunk_len;
+        let first_pixel = batch_chunk / n_chunks * n_positions;
+        let bias = step_bias[channel];
+
+        let mut rates = Array::<f32>::new(n_states);
+        let mut states = Array::<f32>::new(n_states);
+        #[unroll]
+        for n in 0..n_states {
+            rates[n] = decay[channel * n_states + n];
+            states[n] = 0.0f32;
+        }
+        let mut steps = 0.0f32;
+        for offset in 0..chunk_len {
+            let position = first_position + offset;
+            if position < n_positions {
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let pixel = first_pixel + at;
+                let delta = softplus(step[pixel * n_channels + channel] + bias);
+                let entering = delta * x[pixel * n_channels + channel];
+                steps += delta;
+                #[unroll]
+                for n in 0..n_states {
+                    let kept = (delta * rates[n]).exp();
+                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
+                }
+            }
+        }
+        let products = carry.len() / 2;
+        #[unroll]
+        for n in 0..n_states {
+            let place = (batch_chunk * n_states + n) * n_channels + channel;
+            carry[place] = states[n];
+            // The product of exponentials is that of the sum.
+            carry[products + place] = (steps * rates[n]).exp();
+        }
+    }
+}
+
+/// For each batch, state and channel: `carry[0]` becomes the state that each chunk starts from.
+#[cube(launch)]
+fn chain_kernel(carry: &mut Tensor<f32>) {
+    let (n_chunks, n_states, n_channels) = (carry.shape(2), carry.shape(3), carry.shape(4));
+    let chunk_size = n_states * n_channels;
+    let idx = ABSOLUTE_POS;
+    if idx < carry.shape(1) * chunk_size {
+        let products = carry.len() / 2;
+        let first = idx / chunk_size * n_chunks * chunk_size + idx % chunk_size;
+        let mut state = 0.0f32;
+        for chunk in 0..n_chunks {
+            let place = first + chunk * chunk_size;
+            let left = carry[place];
+            carry[place] = state;
+            state = carry[products + place] * state + left;
+        }
+    }
+}
+
+/// For each batch, chunk and channel: the results, from the states that the chunk starts from.
+#[cube(launch)]
+fn outputs_kernel(
+    x: &Tensor<f32>,
+    step: &Tensor<f32>,
+    step_bias: &Tensor<f32>,
+    decay: &Tensor<f32>,
+    input: &Tensor<f32>,
+    output: &Tensor<f32>,
+    carry: &Tensor<f32>,
+    y: &mut Tensor<f32>,
+    #[comptime] is_column_major: bool,
+    #[comptime] is_reversed: bool,
+    #[comptime] n_states: usize,
+    #[comptime] chunk_len: usize,
+) {
+    let n_channels = x.shape(3);
+    let (height, width) = (x.shape(1), x.shape(2));
+    let n_positions = height * width;
+    let n_chunks = carry.shape(2);
+    let idx = ABSOLUTE_POS;
+    if idx < x.shape(0) * n_chunks * n_channels {
+        let channel = idx % n_channels;
+        let batch_chunk = idx / n_channels;
+        let first_position = batch_chunk % n_chunks * chunk_len;
+        let first_pixel = batch_chunk / n_chunks * n_positions;
+        let bias = step_bias[channel];
+
+        let mut rates = Array::<f32>::new(n_states);
+        let mut states = Array::<f32>::new(n_states);
+        #[unroll]
+        for n in 0..n_states {
+            rates[n] = decay[channel * n_states + n];
+            states[n] = carry[(batch_chunk * n_states + n) * n_channels + channel];
+        }
+        for offset in 0..chunk_len {
+            let position = first_position + offset;
+            if position < n_positions {
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let pixel = first_pixel + at;
+                let delta = softplus(step[pixel * n_channels + channel] + bias);
+                let entering = delta * x[pixel * n_channels + channel];
+                let mut sum = 0.0f32;
+                #[unroll]
+                for n in 0..n_states {
+                    let kept = (delta * rates[n]).exp();
+                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
+                    sum += states[n] * output[pixel * n_states + n];
+                }
+                y[pixel * n_channels + channel] = sum;
+            }
+        }
+    }
+}
+
+/// The pixel of an image at a position of the sequence.
+#[cube]
+pub(super) fn pixel_at(
+    position: usize,
+    height: usize,
+    width: usize,
+    #[comptime] is_column_major: bool,
+    #[comptime] is_reversed: bool,
+) -> usize {
+    let mut along = position;
+    if comptime!(is_reversed) {
+        along = height * width - 1 - position;
+    }
+    let mut pixel = along;
+    if comptime!(is_column_major) {
+        pixel = along % height * width + along / height;
+    }
+    pixel
+}
+
+/// `ln(1 + e^x)`, safe from overflow and exact to the last digits where it is small: with `t = e^-|x|`,
+/// `ln(1 + t) = 2 artanh(t / (2 + t))`, whose series ends here at the 15th power.
+#[cube]
+pub(super) fn softplus(x: f32) -> f32 {
+    let t = (-x.abs()).exp();
+    let s = t / (2.0f32 + t);
+    let square = s * s;
+    let mut sum = square * (2.0f32 / 15.0f32) + 2.0f32 / 13.0f32;
+    sum = sum * square + 2.0f32 / 11.0f32;
+    sum = sum * square + 2.0f32 / 9.0f32;
+    sum = sum * square + 2.0f32 / 7.0f32;
+    sum = sum * square + 2.0f32 / 5.0f32;
+    sum = sum * square + 2.0f32 / 3.0f32;
+    sum = sum * square + 2.0f32;
+    max(x, 0.0f32) + s * sum
+}

@@ -1,0 +1,330 @@
+//! The gradients of the selective scan, in parallel over the same pieces as the scan.
+//!
+//! With `g_l = ∂L/∂h_l = C_l dy_l + a_{l+1} g_{l+1}`, what a chunk hands to the one before it is
+//! `a_first g_first = P G + r`, where `G` is what it is handed itself, `P` the product of its decays
+//! again, and `r = Σ_l (Π_{j ≤ l} a_j) C_l dy_l`. So states and gradients are chained alike, in opposite
+//! directions. Within a chunk, states are computed once more and kept, one of them at a time.
+
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::{
+    CUBE_UNITS, channels_first, channels_last, cubes_for, empty, empty_like,
+    scan::{Inputs, Path, pixel_at, softplus},
+};
+
+/// Positions of a chunk: what a unit keeps of each fits its registers.
+const CHUNK: usize = 32;
+/// Channels of a cube, a unit for each.
+const BLOCK: usize = CUBE_UNITS as usize;
+// Each unit adds up one row of what the channels of a block give to `B` and `C`.
+const _: () = assert!(BLOCK == 2 * CHUNK, "as many units as rows");
+/// Values between rows of shared memory: one more than a row has, so that a column's lie in different banks.
+const PITCH: usize = BLOCK + 1;
+
+/// Gradients, some of them in parts that are still to be added up.
+#[derive(Debug, Clone)]
+pub(super) struct Gradients<T> {
+    /// `[batch, channels, height, width]`.
+    pub(super) x: T,
+    /// Of the step before its bias and softplus: `[batch, channels, height, width]`.
+    pub(super) step: T,
+    /// `[parts, states, channels]`.
+    pub(super) decay: T,
+    /// Of `B`, then of `C`: `[batch, parts, height · width, 2 · states]`.
+    pub(super) mixed: T,
+}
+
+/// Parts of `decay`, and of `mixed`, for an image of so many positions and channels.
+pub(super) fn n_parts(n_positions: usize, n_channels: usize) -> [usize; 2] {
+    [n_positions.div_ceil(CHUNK), n_channels.div_ceil(BLOCK)]
+}
+
+pub(super) fn scan_backward(
+    inputs: Inputs<CubeTensor>,
+    gradient: CubeTensor,
+    path: Path,
+) -> Gradients<CubeTensor> {
+    let (inputs, gradient) = (inputs.dense(), channels_last(gradient));
+    let [batch, n_positions, n_channels, n_states] = inputs.sizes();
+    let [n_chunks, n_blocks] = n_parts(n_positions, n_channels);
+    let carry = empty(&inputs.x, [3, batch, n_chunks, n_states, n_channels]);
+    let [to_x, to_step] = [&inputs.x, &inputs.x].map(empty_like);
+    let to_decay = empty(&inputs.x, [batch * n_chunks, n_states, n_channels]);
+    let to_mixed = empty(&inputs.x, [batch, n_blocks, n_positions, 2 * n_states]);
+    let client = inputs.x.client.clone();
+    let Inputs { x, step, step_bias, decay, input, output } = inputs;
+    let (count, dim) = cubes_for(&x, batch * n_chunks * n_channels);
+    summaries_kernel::launch(
+        &client,
+        count,
+        dim,
+        x.clone().into_tensor_arg(),
+        step.clone().into_tensor_arg(),
+        step_bias.clone().into_tensor_arg(),
+        decay.clone().into_tensor_arg(),
+        input.clone().into_tensor_arg(),
+        output.clone().into_tensor_arg(),
+        gradient.clone().into_tensor_arg(),
+        carry.clone().into_tensor_arg(),
+        path.is_column_major,
+        path.is_reversed,
+        n_states,
+    );
+    let (count, dim) = cubes_for(&x, batch * n_states * n_channels);
+    chain_kernel::launch(&client, count, dim, carry.clone().into_tensor_arg());
+    let (count, dim) = cubes_for(&x, batch * n_chunks * n_blocks * BLOCK);
+    gradients_kernel::launch(
+        &client,
+        count,
+        dim,
+        x.into_tensor_arg(),
+        step.into_tensor_arg(),
+        step_bias.into_tensor_arg(),
+        decay.into_tensor_arg(),
+        input.into_tensor_arg(),
+        output.into_tensor_arg(),
+        gradient.into_tensor_arg(),
+        carry.into_tensor_arg(),
+        to_x.clone().into_tensor_arg(),
+        to_step.clone().into_tensor_arg(),
+        to_decay.clone().into_tensor_arg(),
+        to_mixed.clone().into_tensor_arg(),
+        path.is_column_major,
+        path.is_reversed,
+        n_states,
+    );
+    let [x, step] = [to_x, to_step].map(channels_first);
+    Gradients { x, step, decay: to_decay, mixed: to_mixed }
+}
+
+/// For each batch, chunk and channel: `carry[0]` becomes what the chunk leaves of states that start from
+/// 0, `carry[1]` the product of its decays, `carry[2]` what it hands back of gradients that start from 0.
+#[cube(launch)]
+fn summaries_kernel(
+    x: &Tensor<f32>,
+    step: &Tensor<f32>,
+    step_bias: &Tensor<f32>,
+    decay: &Tensor<f32>,
+    input: &Tensor<f32>,
+    output: &Tensor<f32>,
+    gradient: &Tensor<f32>,
+    carry: &mut Tensor<f32>,
+    #[comptime] is_column_major: bool,
+    #[comptime] is_reversed: bool,
+    #[comptime] n_states: usize,
+) {
+    let n_channels = x.shape(3);
+    let (height, width) = (x.shape(1), x.shape(2));
+    let n_positions = height * width;
+    let n_chunks = carry.shape(2);
+    let idx = ABSOLUTE_POS;
+    if idx < x.shape(0) * n_chunks * n_channels {
+        let channel = idx % n_channels;
+        let batch_chunk = idx / n_channels;
+        let first_position = batch_chunk % n_chunks * CHUNK;
+        let first_pixel = batch_chunk / n_chunks * n_positions;
+        let bias = step_bias[channel];
+
+        let mut rates = Array::<f32>::new(n_states);
+        let mut states = Array::<f32>::new(n_states);
+        let mut products = Array::<f32>::new(n_states);
+        let mut handed = Array::<f32>::new(n_states);
+        #[unroll]
+        for n in 0..n_states {
+            rates[n] = decay[channel * n_states + n];
+            states[n] = 0.0f32;
+            products[n] = 1.0f32;
+            handed[n] = 0.0f32;
+        }
+        for offset in 0..CHUNK {
+            let position = first_position + offset;
+            if position < n_positions {
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let pixel = first_pixel + at;
+                let place = pixel * n_channels + channel;
+                let delta = softplus(step[place] + bias);
+                let entering = delta * x[place];
+                let slope = gradient[place];
+                #[unroll]
+                for n in 0..n_states {
+                    let kept = (delta * rates[n]).exp();
+                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
+                    products[n] *= kept;
+                    handed[n] += products[n] * output[pixel * n_states + n] * slope;
+                }
+            }
+        }
+        let third = carry.len() / 3;
+        #[unroll]
+        for n in 0..n_states {
+            let place = (batch_chunk * n_states + n) * n_channels + channel;
+            carry[place] = states[n];
+            carry[third + place] = products[n];
+            carry[2 * third + place] = handed[n];
+        }
+    }
+}
+
+/// For each batch, state and channel: `carry[0]` becomes the state that each chunk starts from,
+/// `carry[2]` the gradient that it is handed.
+#[cube(launch)]
+fn chain_kernel(carry: &mut Tensor<f32>) {
+    let (n_chunks, n_states, n_channels) = (carry.shape(2), carry.shape(3), carry.shape(4));
+    let chunk_size = n_states * n_channels;
+    let idx = ABSOLUTE_POS;
+    if idx < carry.shape(1) * chunk_size {
+        let third = carry.len() / 3;
+        let first = idx / chunk_size * n_chunks * chunk_size + idx % chunk_size;
+        let mut state = 0.0f32;
+        let mut gradient = 0.0f32;
+        for chunk in 0..n_chunks {
+            let place = first + chunk * chunk_size;
+            let left = carry[place];
+            carry[place] = state;
+            state = carry[third + place] * state + left;
+            let place = first + (n_chunks - 1 - chunk) * chunk_size;
+            let handed = carry[2 * third + place];
+            carry[2 * third + place] = gradient;
+            gradient = carry[third + place] * gradient + handed;
+        }
+    }
+}
+
+/// A cube for each batch, chunk and block of channels.
+#[cube(launch)]
+fn gradients_kernel(
+    x: &Tensor<f32>,
+    step: &Tensor<f32>,
+    step_bias: &Tensor<f32>,
+    decay: &Tensor<f32>,
+    input: &Tensor<f32>,
+    output: &Tensor<f32>,
+    gradient: &Tensor<f32>,
+    carry: &Tensor<f32>,
+    to_x: &mut Tensor<f32>,
+    to_step: &mut Tensor<f32>,
+    to_decay: &mut Tensor<f32>,
+    to_mixed: &mut Tensor<f32>,
+    #[comptime] is_column_major: bool,
+    #[comptime] is_reversed: bool,
+    #[comptime] n_states: usize,
+) {
+    let n_channels = x.shape(3);
+    let (height, width) = (x.shape(1), x.shape(2));
+    let n_positions = height * width;
+    let n_chunks = carry.shape(2);
+    let n_blocks = to_mixed.shape(1);
+    let (cube, unit) = (CUBE_POS, UNIT_POS as usize);
+    // Rows of what goes to `B`, then of what goes to `C`, a column for each channel of the block.
+    let mut shared = Shared::<[f32]>::new_slice(2 * CHUNK * PITCH);
+    let block = cube % n_blocks;
+    let batch_chunk = cube / n_blocks;
+    if batch_chunk < x.shape(0) * n_chunks {
+        let channel = block * BLOCK + unit;
+        let is_channel = channel < n_channels;
+        let first_position = batch_chunk % n_chunks * CHUNK;
+        let first_pixel = batch_chunk / n_chunks * n_positions;
+
+        // Positions and channels beyond the end have a step of 0 and no gradient, and add nothing.
+        let mut deltas = Array::<f32>::new(CHUNK);
+        let mut values = Array::<f32>::new(CHUNK);
+        let mut slopes = Array::<f32>::new(CHUNK);
+        let mut to_deltas = Array::<f32>::new(CHUNK);
+        let mut to_values = Array::<f32>::new(CHUNK);
+        let mut states = Array::<f32>::new(CHUNK);
+        for offset in 0..CHUNK {
+            deltas[offset] = 0.0f32;
+            values[offset] = 0.0f32;
+            slopes[offset] = 0.0f32;
+            to_deltas[offset] = 0.0f32;
+            to_values[offset] = 0.0f32;
+            let position = first_position + offset;
+            if is_channel && position < n_positions {
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let place = (first_pixel + at) * n_channels + channel;
+                deltas[offset] = softplus(step[place] + step_bias[channel]);
+                values[offset] = x[place];
+                slopes[offset] = gradient[place];
+            }
+        }
+
+        let third = carry.len() / 3;
+        for n in 0..n_states {
+            let carried = (batch_chunk * n_states + n) * n_channels + channel;
+            let mut rate = 0.0f32;
+            let mut state = 0.0f32;
+            let mut handed = 0.0f32;
+            if is_channel {
+                rate = decay[channel * n_states + n];
+                state = carry[carried];
+                handed = carry[2 * third + carried];
+            }
+            for offset in 0..CHUNK {
+                let position = first_position + offset;
+                states[offset] = state;
+                if position < n_positions {
+                    let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                    let entering = deltas[offset] * values[offset];
+                    let kept = (deltas[offset] * rate).exp();
+                    state = kept * state + entering * input[(first_pixel + at) * n_states + n];
+                }
+            }
+            let mut to_rate = 0.0f32;
+            for back in 0..CHUNK {
+                let offset = CHUNK - 1 - back;
+                let position = first_position + offset;
+                let mut to_input = 0.0f32;
+                let mut to_output = 0.0f32;
+                if position < n_positions {
+                    let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                    let pixel = first_pixel + at;
+                    let (delta, value) = (deltas[offset], values[offset]);
+                    let (before, enters) = (states[offset], input[pixel * n_states + n]);
+                    let kept = (delta * rate).exp();
+                    let to_state = output[pixel * n_states + n] * slopes[offset] + handed;
+                    let to_exponent = to_state * kept * before;
+                    to_rate += to_exponent * delta;
+                    to_deltas[offset] += to_exponent * rate + to_state * value * enters;
+                    to_values[offset] += to_state * delta * enters;
+                    to_input = to_state * delta * value;
+                    to_output = slopes[offset] * state;
+                    handed = kept * to_state;
+                    state = before;
+                }
+                shared[offset * PITCH + unit] = to_input;
+                shared[(CHUNK + offset) * PITCH + unit] = to_output;
+            }
+            if is_channel {
+                to_decay[carried] = to_rate;
+            }
+            sync_cube();
+            // A unit for each row.
+            let offset = unit % CHUNK;
+            let position = first_position + offset;
+            if position < n_positions {
+                let mut sum = 0.0f32;
+                for column in 0..BLOCK {
+                    sum += shared[unit * PITCH + column];
+                }
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let batch_block = batch_chunk / n_chunks * n_blocks + block;
+                let row = (batch_block * n_positions + at) * 2 * n_states;
+                to_mixed[row + unit / CHUNK * n_states + n] = sum;
+            }
+            sync_cube();
+        }
+
+        for offset in 0..CHUNK {
+            let position = first_position + offset;
+            if is_channel && position < n_positions {
+                let at = pixel_at(position, height, width, is_column_major, is_reversed);
+                let place = (first_pixel + at) * n_channels + channel;
+                to_x[place] = to_values[offset];
+                // The derivative of softplus is the sigmoid.
+                let raw = step[place] + step_bias[channel];
+                to_step[place] = to_deltas[offset] / (1.0f32 + (-raw).exp());
+            }
+        }
+    }
+}
