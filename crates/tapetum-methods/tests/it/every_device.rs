@@ -6,6 +6,7 @@ use tapetum_methods::{all, collaba, lacr_vae, load, scl_lle, semi_llie};
 use tapetum_nn::{
     Weights, WeightsError,
     device::{FoundDevice, attempt, cards},
+    enhance::to_tensor,
     ops::{Precision, with_precision},
     prelude::*,
     recipe::{Batch, Part, Recipe, TermValue},
@@ -38,62 +39,98 @@ fn picture(width: u32, height: u32) -> Image<Srgb> {
 }
 
 #[test]
-fn photographs_come_out_the_same() {
-    let (cpu, pictures) = (Device::flex(), [picture(61, 40), picture(1, 1), picture(128, 65)]);
+fn scl_lle_is_the_same_on_every_device() {
     for card in found() {
-        for method in all() {
-            let load = |device: &Device| load(method, &weights(method.name), device).unwrap();
-            let (on_cpu, network) = (load(&cpu), load(&card.device));
-            for low in &pictures {
-                let expected = on_cpu.enhance_image(low, &cpu).pixels;
-                let what = format!("{} {}x{}", method.name, low.width(), low.height());
-                let run = || network.enhance_image(low, &card.device).pixels;
-                let found = on_card(&card, &what, run);
-                assert_eq!(found.len(), expected.len(), "{what}");
-                let peak = differences(&found, &expected).fold(0.0, f32::max);
-                assert!(peak <= 1e-4, "{what} on {card}: {peak}");
-            }
-        }
+        check_photographs(&card, "scl-lle");
+        check_gradients(&card, "scl-lle", scl_lle::weights::read);
+        check_steps(&card, "scl-lle", scl_lle_tests::batch(), |device| {
+            let config = scl_lle_tests::without_helpers();
+            Box::new(scl_lle_tests::training_on(config, 3, 7, device))
+        });
     }
 }
 
 #[test]
-fn photographs_in_sixteen_bits_stay_within_a_level() {
-    let low = picture(128, 65);
+fn semi_llie_is_the_same_on_every_device() {
     for card in found() {
+        check_photographs(&card, "semi-llie");
+        check_gradients(&card, "semi-llie", semi_llie::weights::read);
+        check_steps(&card, "semi-llie", semi_llie_training::batch(), |device| {
+            let config = semi_llie::training::TrainingConfig::paper();
+            Box::new(semi_llie_training::training_on(config, device))
+        });
+    }
+}
+
+#[test]
+fn lacr_vae_is_the_same_on_every_device() {
+    for card in found() {
+        check_photographs(&card, "lacr-vae");
+        check_gradients(&card, "lacr-vae", lacr_vae::weights::read);
+        check_steps(&card, "lacr-vae", lacr_vae_training::batch(), |device| {
+            let config = lacr_vae::training::TrainingConfig::paper();
+            Box::new(lacr_vae_training::training_on(config, device))
+        });
+    }
+}
+
+#[test]
+fn collaba_is_the_same_on_every_device() {
+    for card in found() {
+        check_photographs(&card, "collaba");
+        check_gradients(&card, "collaba", collaba::weights::read);
+        check_steps(&card, "collaba", collaba_training::batch(), |device| {
+            Box::new(collaba_training::training_on(collaba_training::config(), device))
+        });
+    }
+}
+
+#[test]
+fn classical_methods_take_tensors_of_every_device() {
+    for card in found() {
+        for method in all().into_iter().filter(|card| card.default_weights.is_none()) {
+            let network = load(method, &Weights::default(), &card.device).unwrap();
+            let low = picture(31, 20);
+            let on =
+                |device: &Device| TensorValues::of(network.enhance(to_tensor(&low, device))).values;
+            let found = on_card(&card, method.name, || on(&card.device));
+            assert_eq!(found, on(&Device::flex()), "{} on {card}", method.name);
+        }
+    }
+}
+
+/// In `f32` to 1e-4; in 16 bits, where the card has them, to a level of 8 bits for all but one in a thousand.
+fn check_photographs(card: &FoundDevice, method: &str) {
+    let (cpu, method) = (Device::flex(), find(method).unwrap());
+    let load = |device: &Device| load(method, &weights(method.name), device).unwrap();
+    let (on_cpu, network) = (load(&cpu), load(&card.device));
+    for low in [picture(61, 40), picture(1, 1)] {
+        let expected = on_cpu.enhance_image(&low, &cpu).pixels;
+        let what = format!("{} {}x{}", method.name, low.width(), low.height());
+        let run = |precision| {
+            let run = || network.enhance_image(&low, &card.device).pixels;
+            on_card(card, &what, || with_precision(precision, run))
+        };
+        let found = run(Precision::F32);
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let peak = differences(&found, &expected).fold(0.0, f32::max);
+        assert!(peak <= 1e-4, "{what} on {card}: {peak}");
+        if low.width() == 1 {
+            continue;
+        }
         let precisions = [Precision::Bf16, Precision::F16];
         for precision in precisions.into_iter().filter(|precision| precision.is_on(&card.device)) {
-            for method in all().into_iter().filter(|card| card.default_weights.is_some()) {
-                // The fills of these tests are ten times the weights of a trained network; with their last
-                // layers as they are, that is what rounding makes of them.
-                let network = load(method, &weights(method.name), &card.device).unwrap();
-                let run = |precision| {
-                    with_precision(precision, || network.enhance_image(&low, &card.device).pixels)
-                };
-                let what = format!("{} in {}", method.name, precision.name());
-                let [exact, rounded] = [Precision::F32, precision]
-                    .map(|precision| on_card(&card, &what, || run(precision)));
-                let n_far = differences(&exact, &rounded).filter(|d| *d > 1.0 / 255.0).count();
-                let share = n_far as f64 / exact.len() as f64;
-                assert!(exact != rounded, "{what} on {card} changes nothing");
-                assert!(share <= 1e-3, "{what} on {card}: {share} of the values are a level off");
-            }
+            let rounded = run(precision);
+            let far = differences(&found, &rounded).filter(|far| *far > 1.0 / 255.0).count();
+            let what = format!("{what} in {} on {card}", precision.name());
+            assert!(found != rounded, "{what} changes nothing");
+            assert!(far * 1000 <= found.len(), "{what}: {far} values are a level off");
         }
-    }
-}
-
-#[test]
-fn weights_have_the_same_gradients() {
-    for card in found() {
-        compare(&card, "scl-lle", scl_lle::weights::read);
-        compare(&card, "lacr-vae", lacr_vae::weights::read);
-        compare(&card, "semi-llie", semi_llie::weights::read);
-        compare(&card, "collaba", collaba::weights::read);
     }
 }
 
 /// Compares the gradients of all weights of a network, for a loss that weights every value differently.
-fn compare<M: Module + Network>(
+fn check_gradients<M: Module + Network>(
     card: &FoundDevice,
     method: &str,
     read: fn(&Weights, &Device) -> Result<M, WeightsError>,
@@ -142,37 +179,22 @@ impl ModuleVisitor for Collect {
     }
 }
 
-#[test]
-fn a_training_step_has_the_same_losses() {
-    for card in found() {
-        let step = |what: &str, batch: Batch, open: &dyn Fn(&Device) -> Box<dyn Recipe>| {
-            let on = |device: &Device| {
-                let device = device.clone().autodiff();
-                let mut training = open(&device);
-                // The second step sees what the first one has learned.
-                let mut terms = training.step(vec![moved(&batch, &device)]).unwrap();
-                terms.extend(training.step(vec![moved(&batch, &device)]).unwrap());
-                terms
-            };
-            let expected = on(&Device::flex());
-            check_terms(what, &on_card(&card, what, || on(&card.device)), &expected);
-        };
-        step("scl-lle", scl_lle_tests::batch(), &|device| {
-            let config = scl_lle_tests::without_helpers();
-            Box::new(scl_lle_tests::training_on(config, 3, 7, device))
-        });
-        step("semi-llie", semi_llie_training::batch(), &|device| {
-            let config = semi_llie::training::TrainingConfig::paper();
-            Box::new(semi_llie_training::training_on(config, device))
-        });
-        step("lacr-vae", lacr_vae_training::batch(), &|device| {
-            let config = lacr_vae::training::TrainingConfig::paper();
-            Box::new(lacr_vae_training::training_on(config, device))
-        });
-        step("collaba", collaba_training::batch(), &|device| {
-            Box::new(collaba_training::training_on(collaba_training::config(), device))
-        });
-    }
+/// Two steps of training; the second sees what the first one has learned.
+fn check_steps(
+    card: &FoundDevice,
+    method: &str,
+    batch: Batch,
+    open: impl Fn(&Device) -> Box<dyn Recipe>,
+) {
+    let on = |device: &Device| {
+        let device = device.clone().autodiff();
+        let mut training = open(&device);
+        let mut terms = training.step(vec![moved(&batch, &device)]).unwrap();
+        terms.extend(training.step(vec![moved(&batch, &device)]).unwrap());
+        terms
+    };
+    let expected = on(&Device::flex());
+    check_terms(method, &on_card(card, method, || on(&card.device)), &expected);
 }
 
 /// Checks all numbers of two steps. Those of the second hang on the first update, of which a gradient near 0
