@@ -2,7 +2,7 @@
 //!
 //! The same list that cargo-deny reads, checked without cargo-deny.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -47,9 +47,17 @@ pub(super) fn problems(workspace: &Workspace, texts: &Texts) -> Result<Vec<Strin
 /// optional dependencies that nobody turns on could bring.
 fn compiled_packages(workspace: &Workspace) -> Result<BTreeSet<Package>> {
     let scope = ["tree", "--workspace", "--all-features", "--target", "all"];
-    let shape = ["--prefix", "none", "--no-dedupe", "--format", "{p}\t{l}"];
+    // A package that was listed with what is below it is marked where it stands again.
+    let shape = ["--prefix", "none", "--format", "{p}\t{l}"];
     let tree = capture(cargo(&workspace.root).args(scope).args(shape))?;
-    tree.lines().filter(|line| !line.is_empty()).map(package).collect()
+    let lines = tree.lines().filter(|line| !line.is_empty());
+    let packages = lines.map(|line| package(line.trim_end_matches(" (*)")));
+    // What lies in this repository came with it.
+    let is_foreign = |package: &Package| {
+        let origin = package.origin.as_deref().unwrap_or_default();
+        !Path::new(origin).starts_with(&workspace.root)
+    };
+    packages.filter(|package| package.as_ref().map_or(true, is_foreign)).collect()
 }
 
 /// Reads `name v1.2.3 (proc-macro) (somewhere else)<tab>licence`.
