@@ -174,6 +174,7 @@ fn as_row(work: &Work, machine: &Machine, measured: &Measurement) -> String {
     let share = share_of_peak(machine, measured).map(|share| 100.0 * share);
     let last = match measured.transfers {
         Some(transfers) => transfers.map(|times| milliseconds(times.median)),
+        None if machine.device.kind != DeviceKind::Cpu => ["-", "-"].map(str::to_owned),
         None => [
             share.map_or("-".to_owned(), |share| format!("{share:.0} %")),
             memory.map_or("unknown".to_owned(), |memory| format!("{memory:.0}")),
