@@ -2,7 +2,7 @@
 //! Cards are those that this build has a way to and this machine has; without one, each test says so.
 
 use tapetum_image::{Image, Srgb};
-use tapetum_methods::{all, collaba, lacr_vae, load, scl_lle, semi_llie};
+use tapetum_methods::{all, collaba, find, lacr_vae, load, scl_lle, semi_llie};
 use tapetum_nn::{
     Weights, WeightsError,
     device::{FoundDevice, attempt, cards},
