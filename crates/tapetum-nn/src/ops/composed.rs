@@ -11,8 +11,9 @@ use burn::tensor::{
 use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
 use super::{
-    BatchNormOptions, ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim,
-    precision::rounded,
+    BatchNormOptions, ConvOptions, PoolOptions, ScanInputs,
+    normalization::channel_dim,
+    precision::{Precision, precision, rounded},
 };
 
 /// [`conv2d`](super::conv2d).
@@ -29,11 +30,15 @@ pub fn conv2d(
         PaddingMode::Reflect => (input.pad((pad_x, pad_x, pad_y, pad_y), PadMode::Reflect), [0, 0]),
     };
     let options = EngineOptions::new(stride, padding, dilation, groups);
-    let output =
+    if precision() == Precision::F32 {
+        return activate(module::conv2d(input, weight, bias, options), activation);
+    }
+    let product =
         rounded(input, weight, |input, weight| module::conv2d(input, weight, None, options));
+    // What is added stays exact.
     let output = match bias {
-        Some(bias) => output + bias.reshape([1, -1, 1, 1]),
-        None => output,
+        Some(bias) => product + bias.reshape([1, -1, 1, 1]),
+        None => product,
     };
     activate(output, activation)
 }
