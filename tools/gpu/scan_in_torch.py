@@ -60,19 +60,6 @@ class MambaLowlight(with_torch.MambaLowlight):
         for group in self.layers:
             for block in group.residual_group.blocks:
                 block.self_attention.__class__ = SelectiveScan
-        self.register_buffer("mean", torch.tensor(self.MEAN).reshape(1, 3, 1, 1))
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self.one(image) for image in low.split(1)])
-
-    def one(self, low: torch.Tensor) -> torch.Tensor:
-        centred = low - self.mean
-        light = torch.cat([centred, centred.mean(1, keepdim=True)], 1)
-        light = self.estimator.conv2(self.estimator.depth_conv(self.estimator.conv1(light)))
-        shallow = self.conv_first(torch.cat([centred, light], 1))
-        features = self.patch_embed.norm(shallow.permute(0, 2, 3, 1))
-        for group in self.layers:
-            deep = group.residual_group.blocks(features).permute(0, 3, 1, 2)
-            features = features + group.conv(deep).permute(0, 2, 3, 1)
-        deep = self.conv_after_body(self.norm(features).permute(0, 3, 1, 2)) + shallow
-        return (low + self.conv_last(deep)).clamp(0, 1)
+        return torch.cat([super(MambaLowlight, self).forward(image) for image in low.split(1)])

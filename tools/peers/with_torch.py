@@ -270,11 +270,12 @@ class MambaLowlight(torch.nn.Module):
             group.conv = conv(64)
             self.layers.append(group)
         self.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        self.register_buffer("mean", torch.tensor(self.MEAN).reshape(1, 3, 1, 1))
         self.to(memory_format=torch.channels_last)
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
-        mean = torch.tensor(self.MEAN).reshape(1, 3, 1, 1)
-        centred = low - mean
+        """`low` and result: [1, 3, height, width]."""
+        centred = low - self.mean
         light = torch.cat([centred, centred.mean(1, keepdim=True)], 1)
         light = self.estimator.conv2(self.estimator.depth_conv(self.estimator.conv1(light)))
         shallow = self.conv_first(torch.cat([centred, light], 1))

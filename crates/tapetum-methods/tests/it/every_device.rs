@@ -114,6 +114,7 @@ fn check_photographs(card: &FoundDevice, method: &str) {
         let found = run(Precision::F32);
         assert_eq!(found.len(), expected.len(), "{what}");
         let peak = differences(&found, &expected).fold(0.0, f32::max);
+        println!("{what} on {card}: {peak:.1e} apart");
         assert!(peak <= 1e-4, "{what} on {card}: {peak}");
         if low.width() == 1 {
             continue;
@@ -123,6 +124,7 @@ fn check_photographs(card: &FoundDevice, method: &str) {
             let rounded = run(precision);
             let far = differences(&found, &rounded).filter(|far| *far > 1.0 / 255.0).count();
             let what = format!("{what} in {} on {card}", precision.name());
+            println!("{what}: {far} of {} values a level off", found.len());
             assert!(found != rounded, "{what} changes nothing");
             assert!(far * 1000 <= found.len(), "{what}: {far} values are a level off");
         }
@@ -159,9 +161,12 @@ fn check_gradients<M: Module + Network>(
     // where all of a tensor's are small, they are sums in which almost everything cancels.
     let largest = |values: &[f32]| values.iter().fold(0.0f32, |peak, value| peak.max(value.abs()));
     let peak = expected.iter().map(|values| largest(values)).fold(0.0, f32::max);
-    for (idx, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        let scale = largest(expected).max(0.01 * peak);
-        let error = differences(found, expected).fold(0.0, f32::max) / scale;
+    let error_of = |(found, expected): (&Vec<f32>, &Vec<f32>)| {
+        differences(found, expected).fold(0.0, f32::max) / largest(expected).max(0.01 * peak)
+    };
+    let errors: Vec<f32> = found.iter().zip(&expected).map(error_of).collect();
+    println!("{method} on {card}: gradients {:.1e} apart", largest(&errors));
+    for (idx, error) in errors.into_iter().enumerate() {
         assert!(error <= 1e-3, "{method} on {card}, tensor {idx}: {error}");
     }
 }
@@ -207,6 +212,7 @@ fn check_terms(what: &str, found: &[TermValue], expected: &[TermValue]) {
         let tolerance = if idx < n_terms { 1e-3 } else { 1e-2 };
         let error = (found.value - expected.value).abs() / expected.value.abs().max(1e-3);
         let (name, found, expected) = (found.name, found.value, expected.value);
+        println!("{what}, {name}: {found} for {expected}");
         assert!(error <= tolerance, "{what}, {name}: {found} for {expected}");
     }
 }

@@ -44,13 +44,29 @@ impl Inputs<CubeTensor> {
         let (x, decay) = (self.x.meta.shape(), self.decay.meta.shape());
         [x[0], x[1] * x[2], x[3], decay[1]]
     }
+
+    /// Dense inputs as an argument of kernels.
+    pub(super) fn to_source(&self, path: Path, chunk_len: usize) -> SourceLaunch {
+        let [_, _, _, n_states] = self.sizes();
+        SourceLaunch::new(
+            self.x.clone().into_tensor_arg(),
+            self.step.clone().into_tensor_arg(),
+            self.step_bias.clone().into_tensor_arg(),
+            self.decay.clone().into_tensor_arg(),
+            self.input.clone().into_tensor_arg(),
+            self.output.clone().into_tensor_arg(),
+            path,
+            n_states,
+            chunk_len,
+        )
+    }
 }
 
 /// The order of positions, as the kernels are told it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Path {
-    pub(super) is_column_major: bool,
-    pub(super) is_reversed: bool,
+    is_column_major: bool,
+    is_reversed: bool,
 }
 
 impl From<ScanDirection> for Path {
@@ -63,6 +79,63 @@ impl From<ScanDirection> for Path {
     }
 }
 
+/// [`Inputs`] in a kernel, and in what order and pieces they are scanned.
+#[derive(CubeType, CubeLaunch)]
+pub(super) struct Source {
+    pub(super) x: OwnedTensor<f32>,
+    pub(super) step: OwnedTensor<f32>,
+    pub(super) step_bias: OwnedTensor<f32>,
+    pub(super) decay: OwnedTensor<f32>,
+    pub(super) input: OwnedTensor<f32>,
+    pub(super) output: OwnedTensor<f32>,
+    #[cube(comptime)]
+    path: Path,
+    #[cube(comptime)]
+    pub(super) n_states: usize,
+    #[cube(comptime)]
+    chunk_len: usize,
+}
+
+/// A chunk of a sequence.
+#[derive(CubeType, Clone, Copy)]
+pub(super) struct Chunk {
+    /// Among those of all images.
+    pub(super) idx: usize,
+    pub(super) first_position: usize,
+    /// Of the image that it lies in.
+    pub(super) first_pixel: usize,
+}
+
+#[cube]
+impl Source {
+    pub(super) fn n_positions(&self) -> usize {
+        self.x.shape(1) * self.x.shape(2)
+    }
+
+    /// Chunk `idx` of all images, each of which has `n_chunks`.
+    pub(super) fn chunk(&self, idx: usize, n_chunks: usize) -> Chunk {
+        Chunk {
+            idx,
+            first_position: idx % n_chunks * comptime!(self.chunk_len),
+            first_pixel: idx / n_chunks * self.n_positions(),
+        }
+    }
+
+    /// The pixel at a position of the sequence.
+    pub(super) fn pixel(&self, chunk: &Chunk, position: usize) -> usize {
+        let (height, width) = (self.x.shape(1), self.x.shape(2));
+        let mut along = position;
+        if comptime!(self.path.is_reversed) {
+            along = height * width - 1 - position;
+        }
+        let mut pixel = along;
+        if comptime!(self.path.is_column_major) {
+            pixel = along % height * width + along / height;
+        }
+        chunk.first_pixel + pixel
+    }
+}
+
 /// `y_l = Σ_n C_{l,n} h_n`.
 pub(super) fn scan(inputs: Inputs<CubeTensor>, path: Path) -> CubeTensor {
     let inputs = inputs.dense();
@@ -71,99 +144,54 @@ pub(super) fn scan(inputs: Inputs<CubeTensor>, path: Path) -> CubeTensor {
     let carry = empty(&inputs.x, [2, batch, n_chunks, n_states, n_channels]);
     let y = empty_like(&inputs.x);
     let client = inputs.x.client.clone();
-    let Inputs { x, step, step_bias, decay, input, output } = inputs;
-    let (count, dim) = cubes_for(&x, batch * n_chunks * n_channels);
-    summaries_kernel::launch(
-        &client,
-        count.clone(),
-        dim,
-        x.clone().into_tensor_arg(),
-        step.clone().into_tensor_arg(),
-        step_bias.clone().into_tensor_arg(),
-        decay.clone().into_tensor_arg(),
-        input.clone().into_tensor_arg(),
-        carry.clone().into_tensor_arg(),
-        path.is_column_major,
-        path.is_reversed,
-        n_states,
-        CHUNK,
-    );
-    let (chain_count, chain_dim) = cubes_for(&x, batch * n_states * n_channels);
+    let (count, dim) = cubes_for(&y, batch * n_chunks * n_channels);
+    let source = || inputs.to_source(path, CHUNK);
+    let carry_arg = carry.clone().into_tensor_arg();
+    summaries_kernel::launch(&client, count.clone(), dim, source(), carry_arg);
+    let (chain_count, chain_dim) = cubes_for(&y, batch * n_states * n_channels);
     chain_kernel::launch(&client, chain_count, chain_dim, carry.clone().into_tensor_arg());
-    outputs_kernel::launch(
-        &client,
-        count,
-        dim,
-        x.into_tensor_arg(),
-        step.into_tensor_arg(),
-        step_bias.into_tensor_arg(),
-        decay.into_tensor_arg(),
-        input.into_tensor_arg(),
-        output.into_tensor_arg(),
-        carry.into_tensor_arg(),
-        y.clone().into_tensor_arg(),
-        path.is_column_major,
-        path.is_reversed,
-        n_states,
-        CHUNK,
-    );
+    let (carry, output) = (carry.into_tensor_arg(), y.clone().into_tensor_arg());
+    outputs_kernel::launch(&client, count, dim, source(), carry, output);
     channels_first(y)
 }
 
 /// For each batch, chunk and channel: `carry[0]` becomes what the chunk leaves of states that start from
 /// 0, `carry[1]` the product of its decays.
 #[cube(launch)]
-fn summaries_kernel(
-    x: &Tensor<f32>,
-    step: &Tensor<f32>,
-    step_bias: &Tensor<f32>,
-    decay: &Tensor<f32>,
-    input: &Tensor<f32>,
-    carry: &mut Tensor<f32>,
-    #[comptime] is_column_major: bool,
-    #[comptime] is_reversed: bool,
-    #[comptime] n_states: usize,
-    #[comptime] chunk_len: usize,
-) {
-    let n_channels = x.shape(3);
-    let (height, width) = (x.shape(1), x.shape(2));
-    let n_positions = height * width;
+fn summaries_kernel(source: &Source, carry: &mut Tensor<f32>) {
+    let n_states = comptime!(source.n_states);
+    let n_channels = source.x.shape(3);
     let n_chunks = carry.shape(2);
-    let idx = ABSOLUTE_POS;
-    if idx < x.shape(0) * n_chunks * n_channels {
-        let channel = idx % n_channels;
-        let batch_chunk = idx / n_channels;
-        let first_position = batch_chunk % n_chunks * chunk_len;
-        let first_pixel = batch_chunk / n_chunks * n_positions;
-        let bias = step_bias[channel];
-
+    if ABSOLUTE_POS < carry.shape(1) * n_chunks * n_channels {
+        let channel = ABSOLUTE_POS % n_channels;
+        let chunk = source.chunk(ABSOLUTE_POS / n_channels, n_chunks);
+        let bias = source.step_bias[channel];
         let mut rates = Array::<f32>::new(n_states);
         let mut states = Array::<f32>::new(n_states);
         #[unroll]
         for n in 0..n_states {
-            rates[n] = decay[channel * n_states + n];
+            rates[n] = source.decay[channel * n_states + n];
             states[n] = 0.0f32;
         }
         let mut steps = 0.0f32;
-        for offset in 0..chunk_len {
-            let position = first_position + offset;
-            if position < n_positions {
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let pixel = first_pixel + at;
-                let delta = softplus(step[pixel * n_channels + channel] + bias);
-                let entering = delta * x[pixel * n_channels + channel];
+        for offset in 0..comptime!(source.chunk_len) {
+            let position = chunk.first_position + offset;
+            if position < source.n_positions() {
+                let pixel = source.pixel(&chunk, position);
+                let delta = softplus(source.step[pixel * n_channels + channel] + bias);
+                let entering = delta * source.x[pixel * n_channels + channel];
                 steps += delta;
                 #[unroll]
                 for n in 0..n_states {
                     let kept = (delta * rates[n]).exp();
-                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
+                    states[n] = kept * states[n] + entering * source.input[pixel * n_states + n];
                 }
             }
         }
         let products = carry.len() / 2;
         #[unroll]
         for n in 0..n_states {
-            let place = (batch_chunk * n_states + n) * n_channels + channel;
+            let place = (chunk.idx * n_states + n) * n_channels + channel;
             carry[place] = states[n];
             // The product of exponentials is that of the sum.
             carry[products + place] = (steps * rates[n]).exp();
@@ -192,77 +220,38 @@ fn chain_kernel(carry: &mut Tensor<f32>) {
 
 /// For each batch, chunk and channel: the results, from the states that the chunk starts from.
 #[cube(launch)]
-fn outputs_kernel(
-    x: &Tensor<f32>,
-    step: &Tensor<f32>,
-    step_bias: &Tensor<f32>,
-    decay: &Tensor<f32>,
-    input: &Tensor<f32>,
-    output: &Tensor<f32>,
-    carry: &Tensor<f32>,
-    y: &mut Tensor<f32>,
-    #[comptime] is_column_major: bool,
-    #[comptime] is_reversed: bool,
-    #[comptime] n_states: usize,
-    #[comptime] chunk_len: usize,
-) {
-    let n_channels = x.shape(3);
-    let (height, width) = (x.shape(1), x.shape(2));
-    let n_positions = height * width;
+fn outputs_kernel(source: &Source, carry: &Tensor<f32>, y: &mut Tensor<f32>) {
+    let n_states = comptime!(source.n_states);
+    let n_channels = source.x.shape(3);
     let n_chunks = carry.shape(2);
-    let idx = ABSOLUTE_POS;
-    if idx < x.shape(0) * n_chunks * n_channels {
-        let channel = idx % n_channels;
-        let batch_chunk = idx / n_channels;
-        let first_position = batch_chunk % n_chunks * chunk_len;
-        let first_pixel = batch_chunk / n_chunks * n_positions;
-        let bias = step_bias[channel];
-
+    if ABSOLUTE_POS < carry.shape(1) * n_chunks * n_channels {
+        let channel = ABSOLUTE_POS % n_channels;
+        let chunk = source.chunk(ABSOLUTE_POS / n_channels, n_chunks);
+        let bias = source.step_bias[channel];
         let mut rates = Array::<f32>::new(n_states);
         let mut states = Array::<f32>::new(n_states);
         #[unroll]
         for n in 0..n_states {
-            rates[n] = decay[channel * n_states + n];
-            states[n] = carry[(batch_chunk * n_states + n) * n_channels + channel];
+            rates[n] = source.decay[channel * n_states + n];
+            states[n] = carry[(chunk.idx * n_states + n) * n_channels + channel];
         }
-        for offset in 0..chunk_len {
-            let position = first_position + offset;
-            if position < n_positions {
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let pixel = first_pixel + at;
-                let delta = softplus(step[pixel * n_channels + channel] + bias);
-                let entering = delta * x[pixel * n_channels + channel];
+        for offset in 0..comptime!(source.chunk_len) {
+            let position = chunk.first_position + offset;
+            if position < source.n_positions() {
+                let pixel = source.pixel(&chunk, position);
+                let delta = softplus(source.step[pixel * n_channels + channel] + bias);
+                let entering = delta * source.x[pixel * n_channels + channel];
                 let mut sum = 0.0f32;
                 #[unroll]
                 for n in 0..n_states {
                     let kept = (delta * rates[n]).exp();
-                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
-                    sum += states[n] * output[pixel * n_states + n];
+                    states[n] = kept * states[n] + entering * source.input[pixel * n_states + n];
+                    sum += states[n] * source.output[pixel * n_states + n];
                 }
                 y[pixel * n_channels + channel] = sum;
             }
         }
     }
-}
-
-/// The pixel of an image at a position of the sequence.
-#[cube]
-pub(super) fn pixel_at(
-    position: usize,
-    height: usize,
-    width: usize,
-    #[comptime] is_column_major: bool,
-    #[comptime] is_reversed: bool,
-) -> usize {
-    let mut along = position;
-    if comptime!(is_reversed) {
-        along = height * width - 1 - position;
-    }
-    let mut pixel = along;
-    if comptime!(is_column_major) {
-        pixel = along % height * width + along / height;
-    }
-    pixel
 }
 
 /// `ln(1 + e^x)`, safe from overflow and exact to the last digits where it is small: with `t = e^-|x|`,

@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 
 use super::{
     CUBE_UNITS, channels_first, channels_last, cubes_for, empty, empty_like,
-    scan::{Inputs, Path, pixel_at, softplus},
+    scan::{Inputs, Path, Source, softplus},
 };
 
 /// Positions of a chunk: what a unit keeps of each fits its registers.
@@ -53,46 +53,24 @@ pub(super) fn scan_backward(
     let to_decay = empty(&inputs.x, [batch * n_chunks, n_states, n_channels]);
     let to_mixed = empty(&inputs.x, [batch, n_blocks, n_positions, 2 * n_states]);
     let client = inputs.x.client.clone();
-    let Inputs { x, step, step_bias, decay, input, output } = inputs;
-    let (count, dim) = cubes_for(&x, batch * n_chunks * n_channels);
-    summaries_kernel::launch(
-        &client,
-        count,
-        dim,
-        x.clone().into_tensor_arg(),
-        step.clone().into_tensor_arg(),
-        step_bias.clone().into_tensor_arg(),
-        decay.clone().into_tensor_arg(),
-        input.clone().into_tensor_arg(),
-        output.clone().into_tensor_arg(),
-        gradient.clone().into_tensor_arg(),
-        carry.clone().into_tensor_arg(),
-        path.is_column_major,
-        path.is_reversed,
-        n_states,
-    );
-    let (count, dim) = cubes_for(&x, batch * n_states * n_channels);
+    let source = || inputs.to_source(path, CHUNK);
+    let [gradient_arg, carry_arg] = [&gradient, &carry].map(|t| t.clone().into_tensor_arg());
+    let (count, dim) = cubes_for(&carry, batch * n_chunks * n_channels);
+    summaries_kernel::launch(&client, count, dim, source(), gradient_arg, carry_arg);
+    let (count, dim) = cubes_for(&carry, batch * n_states * n_channels);
     chain_kernel::launch(&client, count, dim, carry.clone().into_tensor_arg());
-    let (count, dim) = cubes_for(&x, batch * n_chunks * n_blocks * BLOCK);
+    let (count, dim) = cubes_for(&carry, batch * n_chunks * n_blocks * BLOCK);
     gradients_kernel::launch(
         &client,
         count,
         dim,
-        x.into_tensor_arg(),
-        step.into_tensor_arg(),
-        step_bias.into_tensor_arg(),
-        decay.into_tensor_arg(),
-        input.into_tensor_arg(),
-        output.into_tensor_arg(),
+        source(),
         gradient.into_tensor_arg(),
         carry.into_tensor_arg(),
         to_x.clone().into_tensor_arg(),
         to_step.clone().into_tensor_arg(),
         to_decay.clone().into_tensor_arg(),
         to_mixed.clone().into_tensor_arg(),
-        path.is_column_major,
-        path.is_reversed,
-        n_states,
     );
     let [x, step] = [to_x, to_step].map(channels_first);
     Gradients { x, step, decay: to_decay, mixed: to_mixed }
@@ -101,64 +79,46 @@ pub(super) fn scan_backward(
 /// For each batch, chunk and channel: `carry[0]` becomes what the chunk leaves of states that start from
 /// 0, `carry[1]` the product of its decays, `carry[2]` what it hands back of gradients that start from 0.
 #[cube(launch)]
-fn summaries_kernel(
-    x: &Tensor<f32>,
-    step: &Tensor<f32>,
-    step_bias: &Tensor<f32>,
-    decay: &Tensor<f32>,
-    input: &Tensor<f32>,
-    output: &Tensor<f32>,
-    gradient: &Tensor<f32>,
-    carry: &mut Tensor<f32>,
-    #[comptime] is_column_major: bool,
-    #[comptime] is_reversed: bool,
-    #[comptime] n_states: usize,
-) {
-    let n_channels = x.shape(3);
-    let (height, width) = (x.shape(1), x.shape(2));
-    let n_positions = height * width;
+fn summaries_kernel(source: &Source, gradient: &Tensor<f32>, carry: &mut Tensor<f32>) {
+    let n_states = comptime!(source.n_states);
+    let n_channels = source.x.shape(3);
     let n_chunks = carry.shape(2);
-    let idx = ABSOLUTE_POS;
-    if idx < x.shape(0) * n_chunks * n_channels {
-        let channel = idx % n_channels;
-        let batch_chunk = idx / n_channels;
-        let first_position = batch_chunk % n_chunks * CHUNK;
-        let first_pixel = batch_chunk / n_chunks * n_positions;
-        let bias = step_bias[channel];
-
+    if ABSOLUTE_POS < carry.shape(1) * n_chunks * n_channels {
+        let channel = ABSOLUTE_POS % n_channels;
+        let chunk = source.chunk(ABSOLUTE_POS / n_channels, n_chunks);
+        let bias = source.step_bias[channel];
         let mut rates = Array::<f32>::new(n_states);
         let mut states = Array::<f32>::new(n_states);
         let mut products = Array::<f32>::new(n_states);
         let mut handed = Array::<f32>::new(n_states);
         #[unroll]
         for n in 0..n_states {
-            rates[n] = decay[channel * n_states + n];
+            rates[n] = source.decay[channel * n_states + n];
             states[n] = 0.0f32;
             products[n] = 1.0f32;
             handed[n] = 0.0f32;
         }
         for offset in 0..CHUNK {
-            let position = first_position + offset;
-            if position < n_positions {
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let pixel = first_pixel + at;
+            let position = chunk.first_position + offset;
+            if position < source.n_positions() {
+                let pixel = source.pixel(&chunk, position);
                 let place = pixel * n_channels + channel;
-                let delta = softplus(step[place] + bias);
-                let entering = delta * x[place];
+                let delta = softplus(source.step[place] + bias);
+                let entering = delta * source.x[place];
                 let slope = gradient[place];
                 #[unroll]
                 for n in 0..n_states {
                     let kept = (delta * rates[n]).exp();
-                    states[n] = kept * states[n] + entering * input[pixel * n_states + n];
+                    states[n] = kept * states[n] + entering * source.input[pixel * n_states + n];
                     products[n] *= kept;
-                    handed[n] += products[n] * output[pixel * n_states + n] * slope;
+                    handed[n] += products[n] * source.output[pixel * n_states + n] * slope;
                 }
             }
         }
         let third = carry.len() / 3;
         #[unroll]
         for n in 0..n_states {
-            let place = (batch_chunk * n_states + n) * n_channels + channel;
+            let place = (chunk.idx * n_states + n) * n_channels + channel;
             carry[place] = states[n];
             carry[third + place] = products[n];
             carry[2 * third + place] = handed[n];
@@ -194,37 +154,26 @@ fn chain_kernel(carry: &mut Tensor<f32>) {
 /// A cube for each batch, chunk and block of channels.
 #[cube(launch)]
 fn gradients_kernel(
-    x: &Tensor<f32>,
-    step: &Tensor<f32>,
-    step_bias: &Tensor<f32>,
-    decay: &Tensor<f32>,
-    input: &Tensor<f32>,
-    output: &Tensor<f32>,
+    source: &Source,
     gradient: &Tensor<f32>,
     carry: &Tensor<f32>,
     to_x: &mut Tensor<f32>,
     to_step: &mut Tensor<f32>,
     to_decay: &mut Tensor<f32>,
     to_mixed: &mut Tensor<f32>,
-    #[comptime] is_column_major: bool,
-    #[comptime] is_reversed: bool,
-    #[comptime] n_states: usize,
 ) {
-    let n_channels = x.shape(3);
-    let (height, width) = (x.shape(1), x.shape(2));
-    let n_positions = height * width;
+    let n_states = comptime!(source.n_states);
+    let n_channels = source.x.shape(3);
     let n_chunks = carry.shape(2);
     let n_blocks = to_mixed.shape(1);
     let (cube, unit) = (CUBE_POS, UNIT_POS as usize);
     // Rows of what goes to `B`, then of what goes to `C`, a column for each channel of the block.
     let mut shared = Shared::<[f32]>::new_slice(2 * CHUNK * PITCH);
     let block = cube % n_blocks;
-    let batch_chunk = cube / n_blocks;
-    if batch_chunk < x.shape(0) * n_chunks {
+    let chunk = source.chunk(cube / n_blocks, n_chunks);
+    if chunk.idx < carry.shape(1) * n_chunks {
         let channel = block * BLOCK + unit;
         let is_channel = channel < n_channels;
-        let first_position = batch_chunk % n_chunks * CHUNK;
-        let first_pixel = batch_chunk / n_chunks * n_positions;
 
         // Positions and channels beyond the end have a step of 0 and no gradient, and add nothing.
         let mut deltas = Array::<f32>::new(CHUNK);
@@ -239,50 +188,47 @@ fn gradients_kernel(
             slopes[offset] = 0.0f32;
             to_deltas[offset] = 0.0f32;
             to_values[offset] = 0.0f32;
-            let position = first_position + offset;
-            if is_channel && position < n_positions {
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let place = (first_pixel + at) * n_channels + channel;
-                deltas[offset] = softplus(step[place] + step_bias[channel]);
-                values[offset] = x[place];
+            let position = chunk.first_position + offset;
+            if is_channel && position < source.n_positions() {
+                let place = source.pixel(&chunk, position) * n_channels + channel;
+                deltas[offset] = softplus(source.step[place] + source.step_bias[channel]);
+                values[offset] = source.x[place];
                 slopes[offset] = gradient[place];
             }
         }
 
         let third = carry.len() / 3;
         for n in 0..n_states {
-            let carried = (batch_chunk * n_states + n) * n_channels + channel;
+            let carried = (chunk.idx * n_states + n) * n_channels + channel;
             let mut rate = 0.0f32;
             let mut state = 0.0f32;
             let mut handed = 0.0f32;
             if is_channel {
-                rate = decay[channel * n_states + n];
+                rate = source.decay[channel * n_states + n];
                 state = carry[carried];
                 handed = carry[2 * third + carried];
             }
             for offset in 0..CHUNK {
-                let position = first_position + offset;
+                let position = chunk.first_position + offset;
                 states[offset] = state;
-                if position < n_positions {
-                    let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                    let entering = deltas[offset] * values[offset];
+                if position < source.n_positions() {
+                    let enters = source.input[source.pixel(&chunk, position) * n_states + n];
                     let kept = (deltas[offset] * rate).exp();
-                    state = kept * state + entering * input[(first_pixel + at) * n_states + n];
+                    state = kept * state + deltas[offset] * values[offset] * enters;
                 }
             }
             let mut to_rate = 0.0f32;
             for back in 0..CHUNK {
                 let offset = CHUNK - 1 - back;
-                let position = first_position + offset;
+                let position = chunk.first_position + offset;
                 let mut to_input = 0.0f32;
                 let mut to_output = 0.0f32;
-                if position < n_positions {
-                    let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                    let pixel = first_pixel + at;
+                if position < source.n_positions() {
+                    let pixel = source.pixel(&chunk, position);
                     let (delta, value) = (deltas[offset], values[offset]);
-                    let (before, enters) = (states[offset], input[pixel * n_states + n]);
+                    let (before, enters) = (states[offset], source.input[pixel * n_states + n]);
                     let kept = (delta * rate).exp();
-                    let to_state = output[pixel * n_states + n] * slopes[offset] + handed;
+                    let to_state = source.output[pixel * n_states + n] * slopes[offset] + handed;
                     let to_exponent = to_state * kept * before;
                     to_rate += to_exponent * delta;
                     to_deltas[offset] += to_exponent * rate + to_state * value * enters;
@@ -301,28 +247,28 @@ fn gradients_kernel(
             sync_cube();
             // A unit for each row.
             let offset = unit % CHUNK;
-            let position = first_position + offset;
-            if position < n_positions {
+            let position = chunk.first_position + offset;
+            if position < source.n_positions() {
                 let mut sum = 0.0f32;
                 for column in 0..BLOCK {
                     sum += shared[unit * PITCH + column];
                 }
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let batch_block = batch_chunk / n_chunks * n_blocks + block;
-                let row = (batch_block * n_positions + at) * 2 * n_states;
+                // Rows of an image, once for each block.
+                let first_row = chunk.first_pixel * n_blocks + block * source.n_positions();
+                let pixel = source.pixel(&chunk, position) - chunk.first_pixel;
+                let row = (first_row + pixel) * 2 * n_states;
                 to_mixed[row + unit / CHUNK * n_states + n] = sum;
             }
             sync_cube();
         }
 
         for offset in 0..CHUNK {
-            let position = first_position + offset;
-            if is_channel && position < n_positions {
-                let at = pixel_at(position, height, width, is_column_major, is_reversed);
-                let place = (first_pixel + at) * n_channels + channel;
+            let position = chunk.first_position + offset;
+            if is_channel && position < source.n_positions() {
+                let place = source.pixel(&chunk, position) * n_channels + channel;
                 to_x[place] = to_values[offset];
                 // The derivative of softplus is the sigmoid.
-                let raw = step[place] + step_bias[channel];
+                let raw = source.step[place] + source.step_bias[channel];
                 to_step[place] = to_deltas[offset] / (1.0f32 + (-raw).exp());
             }
         }
