@@ -33,7 +33,8 @@ fn blurred(image: Tensor<4>) -> Tensor<4> {
     let device = image.device();
     let [rows, columns] = [height, width].map(|side| window(side, &device));
     let planes = image.reshape([batch * n, height, width]);
-    rows.matmul(planes).matmul(columns.swap_dims(1, 2)).reshape([batch, n, height, width])
+    ops::matmul(ops::matmul(rows, planes), columns.swap_dims(1, 2))
+        .reshape([batch, n, height, width])
 }
 
 /// A matrix whose product with a column of `side` pixels is that column, blurred: `[1, side, side]`.

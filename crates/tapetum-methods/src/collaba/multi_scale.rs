@@ -130,7 +130,7 @@ impl ResidualContext {
         let scores = self.mask.forward(features.clone(), Activation::Identity);
         let weights = ops::softmax(scores.reshape([batch, 1, height * width]), 2);
         let places = features.clone().permute([0, 2, 3, 1]).reshape([batch, height * width, n]);
-        let context = weights.matmul(places).reshape([batch, n, 1, 1]);
+        let context = ops::matmul(weights, places).reshape([batch, n, 1, 1]);
         let [first, second] = &self.transform;
         second.forward(first.forward(context, LEAKY), Activation::Identity)
     }

@@ -87,7 +87,7 @@ fn similarity(first: Tensor<4>, second: Tensor<4>) -> [Tensor<3>; 2] {
     // Means over windows, along rows and along columns.
     let device = moments[0].device();
     let [rows, columns] = [height, width].map(|side| window_means(side, &device));
-    let means = rows.matmul(Tensor::cat(moments, 0)).matmul(columns.swap_dims(1, 2));
+    let means = ops::matmul(ops::matmul(rows, Tensor::cat(moments, 0)), columns.swap_dims(1, 2));
     let [a, b, aa, bb, ab] = [0, 1, 2, 3, 4].map(|moment| means.clone().narrow(0, moment * n, n));
     let [luminance_min, contrast_min] = STABILIZERS;
     let (product, squares) = (a.clone() * b.clone(), a.clone() * a + b.clone() * b);

@@ -168,8 +168,8 @@ impl RegionAttention {
         let n_at_once = (N_SCORES_MAX / (n_images * keys.dims()[2])).clamp(1, n_queries);
         let attended = (0..n_queries).step_by(n_at_once).map(|first| {
             let n = n_at_once.min(n_queries - first);
-            let scores = queries.clone().narrow(1, first, n).matmul(keys.clone());
-            ops::softmax(scores, 2).matmul(values.clone())
+            let scores = ops::matmul(queries.clone().narrow(1, first, n), keys.clone());
+            ops::matmul(ops::softmax(scores, 2), values.clone())
         });
         let attended = Tensor::cat(attended.collect(), 1);
         let attended = attended.reshape([batch, self.grid.n_heads, rows * columns, n_head]);

@@ -1,7 +1,7 @@
 //! The terms of SCL-LLE's loss, one function an equation. Each returns a scalar.
 
 use burn::tensor::Int;
-use tapetum_nn::prelude::Tensor;
+use tapetum_nn::prelude::{Tensor, ops};
 
 use crate::segmentation::losses::cross_entropy;
 
@@ -98,7 +98,7 @@ fn gram(features: Tensor<4>) -> Tensor<3> {
     // `[batch, pixels, channels]`, as the features lie in memory.
     let features = features.permute([0, 2, 3, 1]);
     let features = features.reshape([n_batch, height * width, n_channels]);
-    let products = features.clone().swap_dims(1, 2).matmul(features);
+    let products = ops::matmul(features.clone().swap_dims(1, 2), features);
     products / (n_channels * height * width) as f64
 }
 

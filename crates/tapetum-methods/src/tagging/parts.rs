@@ -124,6 +124,6 @@ pub(super) fn attend(
     [key, value]: [Tensor<3>; 2],
     biased: impl FnOnce(Tensor<3>) -> Tensor<3>,
 ) -> Tensor<3> {
-    let scores = biased(query.matmul(key.swap_dims(1, 2)));
-    ops::softmax(scores, 2).matmul(value)
+    let scores = biased(ops::matmul(query, key.swap_dims(1, 2)));
+    ops::matmul(ops::softmax(scores, 2), value)
 }

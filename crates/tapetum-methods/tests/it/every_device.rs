@@ -13,10 +13,13 @@ use tapetum_nn::{
     weights::TensorValues,
 };
 
-use crate::{
-    collaba_training, every_method::weights, lacr_vae_training, scl_lle as scl_lle_tests,
-    semi_llie_training,
-};
+use crate::{collaba_training, lacr_vae_training, scl_lle as scl_lle_tests, semi_llie_training};
+
+// The weights of the program: what people compute with.
+const SCL_LLE: &[u8] = include_bytes!("../../../../models/scl-lle.safetensors");
+const SEMI_LLIE: &[u8] = include_bytes!("../../../../models/semi-llie.safetensors");
+const LACR_VAE: &[u8] = include_bytes!("../../../../models/lacr-vae.safetensors");
+const COLLABA: &[u8] = include_bytes!("../../../../models/collaba-s-x2.safetensors");
 
 /// The cards, or a line that there is none.
 fn found() -> Vec<FoundDevice> {
@@ -41,8 +44,8 @@ fn picture(width: u32, height: u32) -> Image<Srgb> {
 #[test]
 fn scl_lle_is_the_same_on_every_device() {
     for card in found() {
-        check_photographs(&card, "scl-lle");
-        check_gradients(&card, "scl-lle", scl_lle::weights::read);
+        check_photographs(&card, "scl-lle", SCL_LLE, 1);
+        check_gradients(&card, "scl-lle", SCL_LLE, scl_lle::weights::read);
         check_steps(&card, "scl-lle", scl_lle_tests::batch(), |device| {
             let config = scl_lle_tests::without_helpers();
             Box::new(scl_lle_tests::training_on(config, 3, 7, device))
@@ -53,8 +56,8 @@ fn scl_lle_is_the_same_on_every_device() {
 #[test]
 fn semi_llie_is_the_same_on_every_device() {
     for card in found() {
-        check_photographs(&card, "semi-llie");
-        check_gradients(&card, "semi-llie", semi_llie::weights::read);
+        check_photographs(&card, "semi-llie", SEMI_LLIE, 1);
+        check_gradients(&card, "semi-llie", SEMI_LLIE, semi_llie::weights::read);
         check_steps(&card, "semi-llie", semi_llie_training::batch(), |device| {
             let config = semi_llie::training::TrainingConfig::paper();
             Box::new(semi_llie_training::training_on(config, device))
@@ -65,8 +68,8 @@ fn semi_llie_is_the_same_on_every_device() {
 #[test]
 fn lacr_vae_is_the_same_on_every_device() {
     for card in found() {
-        check_photographs(&card, "lacr-vae");
-        check_gradients(&card, "lacr-vae", lacr_vae::weights::read);
+        check_photographs(&card, "lacr-vae", LACR_VAE, 20);
+        check_gradients(&card, "lacr-vae", LACR_VAE, lacr_vae::weights::read);
         check_steps(&card, "lacr-vae", lacr_vae_training::batch(), |device| {
             let config = lacr_vae::training::TrainingConfig::paper();
             Box::new(lacr_vae_training::training_on(config, device))
@@ -77,8 +80,8 @@ fn lacr_vae_is_the_same_on_every_device() {
 #[test]
 fn collaba_is_the_same_on_every_device() {
     for card in found() {
-        check_photographs(&card, "collaba");
-        check_gradients(&card, "collaba", collaba::weights::read);
+        check_photographs(&card, "collaba", COLLABA, 1);
+        check_gradients(&card, "collaba", COLLABA, collaba::weights::read);
         check_steps(&card, "collaba", collaba_training::batch(), |device| {
             Box::new(collaba_training::training_on(collaba_training::config(), device))
         });
@@ -99,10 +102,13 @@ fn classical_methods_take_tensors_of_every_device() {
     }
 }
 
-/// In `f32` to 1e-4; in 16 bits, where the card has them, to a level of 8 bits for all but one in a thousand.
-fn check_photographs(card: &FoundDevice, method: &str) {
+/// In `f32` to 1e-4; with factors of 16 bits to a level of 8 bits for all but one in a thousand, those of `f16`,
+/// which the CPU does not have, beside `f32`. In `bf16` so many of a thousand may be further off: LACR-VAE
+/// carries on what sums in another order round differently.
+fn check_photographs(card: &FoundDevice, method: &str, weights: &[u8], n_far_of_1000: usize) {
     let (cpu, method) = (Device::flex(), find(method).unwrap());
-    let load = |device: &Device| load(method, &weights(method.name), device).unwrap();
+    let weights = Weights::from_bytes(weights).unwrap();
+    let load = |device: &Device| load(method, &weights, device).unwrap();
     let (on_cpu, network) = (load(&cpu), load(&card.device));
     for low in [picture(61, 40), picture(1, 1)] {
         let expected = on_cpu.enhance_image(&low, &cpu).pixels;
@@ -119,14 +125,20 @@ fn check_photographs(card: &FoundDevice, method: &str) {
         if low.width() == 1 {
             continue;
         }
-        let precisions = [Precision::Bf16, Precision::F16];
-        for precision in precisions.into_iter().filter(|precision| precision.is_on(&card.device)) {
+        for precision in [Precision::Bf16, Precision::F16] {
             let rounded = run(precision);
-            let far = differences(&found, &rounded).filter(|far| *far > 1.0 / 255.0).count();
+            let (expected, n_far_of_1000) = match precision {
+                Precision::Bf16 => {
+                    let on_cpu = || on_cpu.enhance_image(&low, &cpu).pixels;
+                    (with_precision(precision, on_cpu), n_far_of_1000)
+                }
+                _ => (expected.clone(), 1),
+            };
+            let far = differences(&expected, &rounded).filter(|far| *far > 1.0 / 255.0).count();
             let what = format!("{what} in {} on {card}", precision.name());
             println!("{what}: {far} of {} values a level off", found.len());
             assert!(found != rounded, "{what} changes nothing");
-            assert!(far * 1000 <= found.len(), "{what}: {far} values are a level off");
+            assert!(far * 1000 <= n_far_of_1000 * found.len(), "{what}: {far} values");
         }
     }
 }
@@ -135,9 +147,10 @@ fn check_photographs(card: &FoundDevice, method: &str) {
 fn check_gradients<M: Module + Network>(
     card: &FoundDevice,
     method: &str,
+    weights: &[u8],
     read: fn(&Weights, &Device) -> Result<M, WeightsError>,
 ) {
-    let weights = weights(method);
+    let weights = Weights::from_bytes(weights).unwrap();
     let on = |device: &Device| {
         let device = device.clone().autodiff();
         let network = read(&weights, &device).unwrap();

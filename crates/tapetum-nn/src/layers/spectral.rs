@@ -63,7 +63,7 @@ impl SpectralConvolution {
         let [n_left, n_right] = matrix.dims();
         let left = self.left.value_sync().reshape([1, n_left]);
         let right = self.right.value_sync().reshape([n_right, 1]);
-        let singular_value = left.matmul(matrix.matmul(right));
+        let singular_value = ops::matmul(left, ops::matmul(matrix, right));
         weight / singular_value.reshape([1, 1, 1, 1])
     }
 
@@ -73,7 +73,7 @@ impl SpectralConvolution {
         let [n_left, n_right] = weight.dims();
         let left = self.left.value_sync().reshape([1, n_left]);
         let right = self.right.value_sync().reshape([n_right, 1]);
-        left.matmul(weight.matmul(right)).into_scalar()
+        ops::matmul(left, ops::matmul(weight, right)).into_scalar()
     }
 
     /// Lets the vectors follow the weight, once before every pass in training: `v = Wᵀu / ‖Wᵀu‖`, `u = Wv / ‖Wv‖`,
@@ -83,8 +83,8 @@ impl SpectralConvolution {
         let [n_left, n_right] = matrix.dims();
         let mut left = untracked(self.left.value_sync()).reshape([1, n_left]);
         for _ in 0..n_times {
-            let right = direction(left.clone().matmul(matrix.clone()));
-            left = direction(right.clone().matmul(matrix.clone().transpose()));
+            let right = direction(ops::matmul(left.clone(), matrix.clone()));
+            left = direction(ops::matmul(right.clone(), matrix.clone().transpose()));
             let kept = self.right.value_sync();
             set(&self.right, on_device_of(&kept, right.reshape([n_right])));
         }

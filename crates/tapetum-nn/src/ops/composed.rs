@@ -1,6 +1,8 @@
 //! The same operations composed of the engine's own: what runs on devices without kernels of ours, and
 //! what the kernels are tested against.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 use burn::tensor::{
     Tensor, activation, module,
     ops::{
@@ -11,9 +13,13 @@ use burn::tensor::{
 use tapetum_kernels::{Activation, Interpolation, PaddingMode, ScanDirection};
 
 use super::{
-    BatchNormOptions, ConvOptions, PoolOptions, ScanInputs,
-    normalization::channel_dim,
-    precision::{Precision, precision, rounded},
+    BatchNormOptions, ConvOptions, PoolOptions, ScanInputs, normalization::channel_dim,
+    precision::rounded,
+};
+#[cfg(feature = "gpu")]
+use super::{
+    gpu,
+    precision::{Precision, precision},
 };
 
 /// [`conv2d`](super::conv2d).
@@ -30,17 +36,26 @@ pub fn conv2d(
         PaddingMode::Reflect => (input.pad((pad_x, pad_x, pad_y, pad_y), PadMode::Reflect), [0, 0]),
     };
     let options = EngineOptions::new(stride, padding, dilation, groups);
-    if precision() == Precision::F32 {
-        return activate(module::conv2d(input, weight, bias, options), activation);
+    #[cfg(feature = "gpu")]
+    if precision() == Precision::F32 && gpu::rounds_products(&input.device()) {
+        let product = gpu::product(input, weight, gpu::Product::Convolution(options));
+        let product = in_plain_order(product);
+        let biased = bias.map(|bias| product.clone() + bias.reshape([1, -1, 1, 1]));
+        return activate(biased.unwrap_or(product), activation);
     }
-    let product =
-        rounded(input, weight, |input, weight| module::conv2d(input, weight, None, options));
-    // What is added stays exact.
-    let output = match bias {
-        Some(bias) => product + bias.reshape([1, -1, 1, 1]),
-        None => product,
-    };
-    activate(output, activation)
+    let output = module::conv2d(rounded(input), rounded(weight), bias, options);
+    activate(in_plain_order(output), activation)
+}
+
+/// The same image; one of a single channel with its strides in the order of its dimensions. The engine leaves
+/// them as if there were more channels, and its kernels for cards then write over values that are still
+/// wanted.
+pub(super) fn in_plain_order(image: Tensor<4>) -> Tensor<4> {
+    let shape = image.dims();
+    if shape[1] != 1 {
+        return image;
+    }
+    image.reshape([shape.iter().product::<usize>()]).reshape(shape)
 }
 
 /// [`depthwise_conv2d`](super::depthwise_conv2d).
@@ -67,7 +82,26 @@ pub fn depthwise_conv2d(
 pub fn transposed_conv2d(input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     let [_, _, kernel_y, kernel_x] = weight.dims();
     let options = ConvTransposeOptions::new([kernel_y, kernel_x], [0, 0], [0, 0], [1, 1], 1);
-    rounded(input, weight, |input, weight| module::conv_transpose2d(input, weight, None, options))
+    #[cfg(feature = "gpu")]
+    if precision() == Precision::F32 && gpu::rounds_products(&input.device()) {
+        return in_plain_order(gpu::product(input, weight, gpu::Product::Transposed(options)));
+    }
+    in_plain_order(module::conv_transpose2d(rounded(input), rounded(weight), None, options))
+}
+
+/// [`matmul`](super::matmul).
+pub fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "gpu")]
+    if gpu::rounds_products(&left.device()) {
+        let (mut of_left, mut of_right) = (left.dims(), right.dims());
+        for dim in 0..D - 2 {
+            let n = of_left[dim].max(of_right[dim]);
+            (of_left[dim], of_right[dim]) = (n, n);
+        }
+        let [left, right] = [left.expand(of_left), right.expand(of_right)];
+        return gpu::product(left, right, gpu::Product::Matrices);
+    }
+    left.matmul(right)
 }
 
 /// [`activate`](super::activate).
@@ -79,7 +113,8 @@ pub fn activate<const D: usize>(input: Tensor<D>, function: Activation) -> Tenso
         Activation::Tanh => activation::tanh(input),
         Activation::Sigmoid => activation::sigmoid(input),
         Activation::Silu => activation::silu(input),
-        Activation::Gelu => activation::gelu(input),
+        // The engine's own has the gradient of the other one.
+        Activation::Gelu => (input.clone() * (input.clone() * FRAC_1_SQRT_2).erf() + input) * 0.5,
         Activation::GeluTanh => activation::gelu_approximate(input),
     }
 }
@@ -140,14 +175,14 @@ pub fn average_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
     let PoolOptions { window, stride, padding, ceil_mode } = *options;
     let options = AvgPoolOptions::new(window).with_stride(stride).with_padding(padding);
     let options = options.with_ceil_mode(ceil_mode).with_count_include_pad(false);
-    module::avg_pool2d(input, options)
+    in_plain_order(module::avg_pool2d(input, options))
 }
 
 /// [`max_pool2d`](super::max_pool2d).
 pub fn max_pool2d(input: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
     let PoolOptions { window, stride, padding, ceil_mode } = *options;
     let options = MaxPoolOptions::new(window).with_stride(stride).with_padding(padding);
-    module::max_pool2d(input, options.with_ceil_mode(ceil_mode))
+    in_plain_order(module::max_pool2d(input, options.with_ceil_mode(ceil_mode)))
 }
 
 /// [`global_average_pool`](super::global_average_pool).
@@ -170,7 +205,7 @@ pub fn resize2d(input: Tensor<4>, size: [usize; 2], interpolation: Interpolation
     };
     let corners = interpolation == Interpolation::BilinearCorners;
     let options = InterpolateOptions::new(mode).with_align_corners(corners);
-    module::interpolate(input, options.with_output_size(size))
+    in_plain_order(module::interpolate(input, options.with_output_size(size)))
 }
 
 /// [`layer_norm`](super::layer_norm).

@@ -189,6 +189,15 @@ pub fn linear(input: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> T
     output.permute([0, 2, 3, 1]).reshape([batch, n_rows, n_out])
 }
 
+/// The product of matrices in `f32`, on every device.
+///
+/// # Shapes
+/// `left`: `[.., m, k]`; `right`: `[.., k, n]`; result: `[.., m, n]`. Of the dimensions before, those of 1 serve
+/// all of the other's.
+pub fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+    composed::matmul(left, right)
+}
+
 /// Whether gradients will be asked for that follow from the activation's input only.
 fn needs_its_input(input: &Tensor<4>, activation: Activation) -> bool {
     input.device().is_autodiff() && !activation.has_gradient_from_output()

@@ -36,7 +36,9 @@ pub use self::{
     attention::{attend, channel_statistics},
     batch_normalization::{BatchMoments, BatchNormOptions, batch_norm},
     continuation::continued,
-    convolution::{ConvOptions, conv2d, conv2d_of_doubled, conv2d_of_three, conv2d_of_two, linear},
+    convolution::{
+        ConvOptions, conv2d, conv2d_of_doubled, conv2d_of_three, conv2d_of_two, linear, matmul,
+    },
     curves::apply_curves,
     depthwise::depthwise_conv2d,
     gate::gated,

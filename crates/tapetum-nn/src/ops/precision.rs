@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use tapetum_kernels::{Compute, Instructions};
 
+#[cfg(feature = "gpu")]
+use super::gpu;
 use crate::device::DeviceKind;
 
 /// In what numbers products are computed. Tensors, weights and their gradients are `f32` always, and so are
@@ -13,9 +15,10 @@ use crate::device::DeviceKind;
 pub enum Precision {
     /// `f32`.
     F32,
-    /// Operands are rounded to `bf16` first; on a graphics card results are, too.
+    /// Factors are rounded to `bf16`, 8 significant bits, first.
     Bf16,
-    /// Operands and results are rounded to `f16`, on a graphics card. The CPU has no such kernels.
+    /// Factors are rounded to the 11 significant bits of `f16` first, on a graphics card, and keep the range
+    /// of `f32`. The CPU has no such kernels.
     F16,
 }
 
@@ -31,12 +34,7 @@ impl Precision {
 
     /// Whether a device computes in it. A CPU without instructions for `bf16` emulates them.
     pub fn is_on(self, device: &Device) -> bool {
-        match (self, DeviceKind::of(device)) {
-            (Self::F32, _) | (Self::Bf16, DeviceKind::Cpu) => true,
-            (Self::F16, DeviceKind::Cpu) => false,
-            (Self::Bf16, _) => device.supports_dtype(FloatDType::BF16),
-            (Self::F16, _) => device.supports_dtype(FloatDType::F16),
-        }
+        self != Self::F16 || DeviceKind::of(device) != DeviceKind::Cpu
     }
 
     /// What kernels of the CPU compute in.
@@ -75,18 +73,18 @@ pub(crate) fn compute() -> Compute {
     Compute { instructions: Instructions::best(), precision: CURRENT.get().of_kernels() }
 }
 
-/// An operation of the engine on operands in the current precision, its result in `f32` again.
-pub(super) fn rounded<const D: usize, const E: usize, const F: usize>(
-    a: Tensor<D>,
-    b: Tensor<E>,
-    operation: impl FnOnce(Tensor<D>, Tensor<E>) -> Tensor<F>,
-) -> Tensor<F> {
-    let dtype = match CURRENT.get() {
-        Precision::F32 => return operation(a, b),
-        Precision::Bf16 => FloatDType::BF16,
-        Precision::F16 => FloatDType::F16,
-    };
-    operation(a.cast(dtype), b.cast(dtype)).cast(FloatDType::F32)
+/// A factor of a product on a device without kernels of ours, rounded to the current precision. It stays a
+/// tensor of `f32`: given 16-bit tensors, some of the engine's kernels add up in 16 bits, too.
+pub(super) fn rounded<const D: usize>(factor: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "gpu")]
+    if gpu::has_kernels(&factor.device(), factor.dtype()) {
+        return match CURRENT.get() {
+            Precision::F32 => factor,
+            Precision::Bf16 => gpu::rounded(factor, 8),
+            Precision::F16 => gpu::rounded(factor, 11),
+        };
+    }
+    factor
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ pub fn resize2d(input: Tensor<4>, size: [usize; 2], interpolation: Interpolation
     }
     #[cfg(feature = "gpu")]
     if interpolation != Interpolation::Nearest && gpu::has_kernels(&input.device(), input.dtype()) {
-        return gpu::resize_bilinear(input, size, interpolation == Interpolation::BilinearCorners);
+        let corners = interpolation == Interpolation::BilinearCorners;
+        return composed::in_plain_order(gpu::resize_bilinear(input, size, corners));
     }
     composed::resize2d(input, size, interpolation)
 }

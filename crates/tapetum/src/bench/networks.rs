@@ -62,30 +62,26 @@ fn enhancing(setup: &Setup, weights: &str) -> Result<Prepared, Error> {
 }
 
 pub(super) fn scl_lle_train(setup: &Setup) -> Result<Prepared, Error> {
-    let read = |weights: &Weights, device: &Device| scl_lle::weights::read(weights, device);
-    training(setup, "scl-lle", read)
+    training(setup, "scl-lle", scl_lle::weights::read)
 }
 
 pub(super) fn semi_llie_train(setup: &Setup) -> Result<Prepared, Error> {
-    let read = |weights: &Weights, device: &Device| semi_llie::weights::read(weights, device);
-    training(setup, "semi-llie", read)
+    training(setup, "semi-llie", semi_llie::weights::read)
 }
 
 pub(super) fn lacr_vae_train(setup: &Setup) -> Result<Prepared, Error> {
-    let read = |weights: &Weights, device: &Device| lacr_vae::weights::read(weights, device);
-    training(setup, "lacr-vae", read)
+    training(setup, "lacr-vae", lacr_vae::weights::read)
 }
 
 pub(super) fn collaba_s_x2_train(setup: &Setup) -> Result<Prepared, Error> {
-    let read = |weights: &Weights, device: &Device| collaba::weights::read(weights, device);
-    training(setup, "collaba-s-x2", read)
+    training(setup, "collaba-s-x2", collaba::weights::read)
 }
 
 /// Forward pass, backward pass and a step of Adam; the output is the loss.
 fn training<M: Module + Network + 'static>(
     setup: &Setup,
     weights: &str,
-    read: impl Fn(&Weights, &Device) -> Result<M, WeightsError>,
+    read: fn(&Weights, &Device) -> Result<M, WeightsError>,
 ) -> Result<Prepared, Error> {
     let (width, height) = setup.size;
     let device = setup.device.device.clone().autodiff();

@@ -17,6 +17,7 @@ use tapetum_kernels::ScanDirection;
 
 use super::{
     curves::{curves, curves_backward},
+    products::{self, Product},
     resize::{bilinear, bilinear_backward},
     scan::{Inputs, Path, scan},
     scan_gradients::{self, n_parts, scan_backward},
@@ -33,6 +34,21 @@ pub(crate) fn apply_curves(image: Tensor<4>, raw_curve_maps: Tensor<4>) -> Tenso
 pub(crate) fn resize_bilinear(input: Tensor<4>, size: [usize; 2], corners: bool) -> Tensor<4> {
     let input = input.into_dispatch();
     Tensor::from_dispatch(<Dispatch as GpuKernels>::bilinear(input, size, corners))
+}
+
+/// Values rounded to so many significant bits, 2 to 23, ties to even; the gradient passes.
+pub(crate) fn rounded<const D: usize>(values: Tensor<D>, n_bits: u32) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as GpuKernels>::rounded(values.into_dispatch(), n_bits))
+}
+
+/// A product of `f32` that is one on any card.
+pub(crate) fn product<const D: usize>(
+    left: Tensor<D>,
+    right: Tensor<D>,
+    product: Product,
+) -> Tensor<D> {
+    let [left, right] = [left, right].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(<Dispatch as GpuKernels>::product(left, right, product))
 }
 
 /// See [`crate::ops::selective_scan`].
@@ -76,6 +92,32 @@ pub(crate) trait GpuKernels: Backend {
         corners: bool,
     ) -> FloatTensor<Self>;
 
+    #[fusion(dtype = values, shape = values)]
+    fn rounded(values: FloatTensor<Self>, n_bits: u32) -> FloatTensor<Self>;
+
+    #[fusion(meta = |left: &TensorSpec, right: &TensorSpec, product: &Product| multiplied(left, right, product))]
+    fn product(
+        left: FloatTensor<Self>,
+        right: FloatTensor<Self>,
+        product: Product,
+    ) -> FloatTensor<Self>;
+
+    #[fusion(dtype = left, shape = left)]
+    fn product_to_left(
+        left: FloatTensor<Self>,
+        right: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        product: Product,
+    ) -> FloatTensor<Self>;
+
+    #[fusion(dtype = right, shape = right)]
+    fn product_to_right(
+        left: FloatTensor<Self>,
+        right: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        product: Product,
+    ) -> FloatTensor<Self>;
+
     #[fusion(dtype = x, shape = x)]
     fn scan(
         x: FloatTensor<Self>,
@@ -104,6 +146,11 @@ pub(crate) trait GpuKernels: Backend {
 fn resized(image: &TensorSpec, [height, width]: &[usize; 2]) -> TensorSpec {
     let shape = Shape::new([image.shape[0], image.shape[1], *height, *width]);
     TensorSpec { shape, ..image.clone() }
+}
+
+/// What a product gives.
+fn multiplied(left: &TensorSpec, right: &TensorSpec, product: &Product) -> TensorSpec {
+    TensorSpec { shape: product.shape(&left.shape, &right.shape), ..left.clone() }
 }
 
 /// Shapes of what `scan_backward` gives.
@@ -149,6 +196,32 @@ impl GpuKernels for CubeBackend {
 
     fn bilinear_backward(gradient: CubeTensor, size: [usize; 2], corners: bool) -> CubeTensor {
         bilinear_backward(gradient, size, corners)
+    }
+
+    fn rounded(values: CubeTensor, n_bits: u32) -> CubeTensor {
+        products::rounded(values, n_bits)
+    }
+
+    fn product(left: CubeTensor, right: CubeTensor, product: Product) -> CubeTensor {
+        product.exact(left, right)
+    }
+
+    fn product_to_left(
+        left: CubeTensor,
+        right: CubeTensor,
+        gradient: CubeTensor,
+        product: Product,
+    ) -> CubeTensor {
+        product.exact_to_left(left, right, gradient)
+    }
+
+    fn product_to_right(
+        left: CubeTensor,
+        right: CubeTensor,
+        gradient: CubeTensor,
+        product: Product,
+    ) -> CubeTensor {
+        product.exact_to_right(left, right, gradient)
     }
 
     fn scan(
@@ -215,6 +288,48 @@ impl<B: GpuKernels, C: CheckpointStrategy> GpuKernels for Autodiff<B, C> {
         _gradient: FloatTensor<Self>,
         _size: [usize; 2],
         _corners: bool,
+    ) -> FloatTensor<Self> {
+        unreachable!("gradients have no gradients")
+    }
+
+    fn rounded(values: FloatTensor<Self>, n_bits: u32) -> FloatTensor<Self> {
+        let nodes = [values.node()];
+        let output = B::rounded(values.into_primitive(), n_bits);
+        match RoundedBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(preparation) => preparation.finish((), output),
+            OpsKind::UnTracked(preparation) => preparation.finish(output),
+        }
+    }
+
+    fn product(
+        left: FloatTensor<Self>,
+        right: FloatTensor<Self>,
+        product: Product,
+    ) -> FloatTensor<Self> {
+        let nodes = [left.node(), right.node()];
+        let factors = [left.into_primitive(), right.into_primitive()];
+        let [left, right] = factors.clone();
+        let output = B::product(left, right, product.clone());
+        match ProductBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(preparation) => preparation.finish((factors, product), output),
+            OpsKind::UnTracked(preparation) => preparation.finish(output),
+        }
+    }
+
+    fn product_to_left(
+        _left: FloatTensor<Self>,
+        _right: FloatTensor<Self>,
+        _gradient: FloatTensor<Self>,
+        _product: Product,
+    ) -> FloatTensor<Self> {
+        unreachable!("gradients have no gradients")
+    }
+
+    fn product_to_right(
+        _left: FloatTensor<Self>,
+        _right: FloatTensor<Self>,
+        _gradient: FloatTensor<Self>,
+        _product: Product,
     ) -> FloatTensor<Self> {
         unreachable!("gradients have no gradients")
     }
@@ -293,6 +408,52 @@ impl<B: GpuKernels> Backward<B, 1> for BilinearBackward {
         let gradient = gradients.consume::<B>(&ops.node);
         if let [Some(parent)] = ops.parents {
             gradients.register::<B>(parent.id, B::bilinear_backward(gradient, size, corners));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RoundedBackward;
+
+impl<B: GpuKernels> Backward<B, 1> for RoundedBackward {
+    type State = ();
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        if let [Some(parent)] = ops.parents {
+            gradients.register::<B>(parent.id, gradient);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ProductBackward;
+
+impl<B: GpuKernels> Backward<B, 2> for ProductBackward {
+    type State = ([FloatTensor<B>; 2], Product);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let ([left, right], product) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [to_left, to_right] = ops.parents;
+        if let Some(parent) = to_left {
+            let (left, right, gradient) = (left.clone(), right.clone(), gradient.clone());
+            let found = B::product_to_left(left, right, gradient, product.clone());
+            gradients.register::<B>(parent.id, found);
+        }
+        if let Some(parent) = to_right {
+            let found = B::product_to_right(left, right, gradient, product);
+            gradients.register::<B>(parent.id, found);
         }
     }
 }

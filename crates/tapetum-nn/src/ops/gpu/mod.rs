@@ -7,6 +7,7 @@
 
 mod curves;
 mod graph;
+mod products;
 mod resize;
 mod scan;
 mod scan_gradients;
@@ -25,7 +26,12 @@ use cubecl::{
     prelude::{CubeCount, CubeDim},
 };
 
-pub(crate) use self::graph::{apply_curves, resize_bilinear, selective_scan};
+use crate::device::DeviceKind;
+
+pub(crate) use self::{
+    graph::{apply_curves, product, resize_bilinear, rounded, selective_scan},
+    products::Product,
+};
 
 /// Units of a cube: enough to fill the smallest groups that cards schedule, few enough for any of them.
 const CUBE_UNITS: u32 = 64;
@@ -33,6 +39,11 @@ const CUBE_UNITS: u32 = 64;
 /// Whether the kernels here run on these tensors.
 pub(crate) fn has_kernels(device: &Device, dtype: DType) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Cube(_)) && dtype == DType::F32
+}
+
+/// Whether the engine may round the factors of products in `f32`: see [`products`].
+pub(crate) fn rounds_products(device: &Device) -> bool {
+    DeviceKind::of(device) == DeviceKind::Cuda
 }
 
 /// `[batch, channels, height, width]` as `[batch, height, width, channels]`, dense in memory.

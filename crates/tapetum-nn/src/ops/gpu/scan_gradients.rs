@@ -13,7 +13,8 @@ use super::{
     scan::{Inputs, Path, Source, softplus},
 };
 
-/// Positions of a chunk: what a unit keeps of each fits its registers.
+/// Positions of a chunk: the six numbers that a unit keeps of each fit the registers of a current NVIDIA
+/// card, but for some of one (compiled for compute capability 9.0: all 255, and 336 bytes beside them).
 const CHUNK: usize = 32;
 /// Channels of a cube, a unit for each.
 const BLOCK: usize = CUBE_UNITS as usize;
