@@ -158,7 +158,7 @@ pub(crate) struct EnhanceArguments {
     /// close to the exact result
     #[arg(long)]
     pub(crate) fast: bool,
-    /// Numbers to compute in: bf16 and f16 are faster and round operands
+    /// Numbers to compute in: bf16 and f16 are faster and round factors
     #[arg(long, default_value = "auto")]
     pub(crate) precision: EnhancePrecision,
     /// Whether a photograph may be cut into tiles
@@ -213,9 +213,9 @@ pub(crate) enum EnhancePrecision {
     Auto,
     /// 32-bit floats
     F32,
-    /// Products of 16-bit floats, summed in 32 bits
+    /// Factors of 8 significant bits, summed in 32 bits
     Bf16,
-    /// The same with 16-bit floats of more digits and less range, on graphics cards
+    /// The same with factors of 11 significant bits, on graphics cards
     F16,
 }
 
@@ -389,9 +389,9 @@ pub(crate) struct BenchArguments {
 pub(crate) enum PrecisionChoice {
     /// 32-bit floats
     F32,
-    /// Products of 16-bit floats, summed in 32 bits
+    /// Factors of 8 significant bits, summed in 32 bits
     Bf16,
-    /// The same with 16-bit floats of more digits and less range, on graphics cards
+    /// The same with factors of 11 significant bits, on graphics cards
     F16,
 }
 

@@ -148,13 +148,17 @@ impl Enhancer {
         Self { network: of(self.network, second), accelerated }
     }
 
-    /// Runs work with the network where it computes; on a card that fails, as [`WhenItFails`] says.
+    /// Runs work on a photograph with the network where it computes; on a card that fails, as [`WhenItFails`]
+    /// says.
     pub(crate) fn run<T>(
         &self,
+        photo: &Photo,
         options: &EnhanceOptions,
         work: impl Fn(&dyn Network, &EnhanceOptions, &Device) -> Result<T, EnhanceError>,
     ) -> Result<Attempted<T>, EnhanceError> {
-        match &self.accelerated {
+        // The engine's kernels for cards do not get a picture of a single pixel right.
+        let on_card = self.accelerated.as_ref().filter(|_| photo.raster.n_pixels() > 1);
+        match on_card {
             Some(accelerated) => accelerated.run(options, &*self.network, work),
             None => {
                 let result = work(&*self.network, options, &Device::flex())?;
@@ -200,7 +204,7 @@ impl Enhancer {
     ) -> Result<(Photo, EnhanceReport), Error> {
         let (conversion, warning) = ColorConversion::for_photo(&photo)?;
         photo.warnings.extend(warning);
-        let attempted = self.run(options, |network, options, device| {
+        let attempted = self.run(&photo, options, |network, options, device| {
             enhance(network, &photo.raster, &conversion, options, device)
         })?;
         let (raster, report) = attempted.result;

@@ -118,7 +118,7 @@ impl Variations<'_> {
         let map_bytes = self.photo.raster.n_pixels() * area * Spread::BYTES_PER_PX;
         let memory_bytes_max = self.options.memory_bytes_max.saturating_sub(map_bytes);
         let options = EnhanceOptions { memory_bytes_max, ..self.options.clone() };
-        let attempted = self.enhancer.run(&options, |network, options, device| {
+        let attempted = self.enhancer.run(self.photo, &options, |network, options, device| {
             let network = network.sampled(seed).expect("a network that draws was asked for");
             enhance(&*network, &self.photo.raster, &self.conversion, options, device)
         });

@@ -110,7 +110,7 @@ fn check_photographs(card: &FoundDevice, method: &str, weights: &[u8], n_far_of_
     let weights = Weights::from_bytes(weights).unwrap();
     let load = |device: &Device| load(method, &weights, device).unwrap();
     let (on_cpu, network) = (load(&cpu), load(&card.device));
-    for low in [picture(61, 40), picture(1, 1)] {
+    for low in [picture(61, 40), picture(1, 2)] {
         let expected = on_cpu.enhance_image(&low, &cpu).pixels;
         let what = format!("{} {}x{}", method.name, low.width(), low.height());
         let run = |precision| {

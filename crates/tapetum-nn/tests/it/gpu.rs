@@ -148,6 +148,17 @@ fn convolutions_equal_those_of_the_cpu() {
         let map = ops::activate(ops::resize2d(map, [7, 5], Interpolation::Bilinear), sigmoid);
         ops::conv2d(map.clone(), inputs.get(3), None, &options, Activation::Tanh) * map
     });
+    // A picture of one pixel.
+    for groups in [1, 6] {
+        let options = ConvOptions { groups, ..ConvOptions::same(3) };
+        check("one pixel", &[&[1, 6, 1, 1], &[6, 6 / groups, 3, 3], &[6]], 2e-5, |inputs| {
+            let (bias, silu) = (Some(inputs.get(2)), Activation::Silu);
+            ops::conv2d(inputs.get(0), inputs.get(1), bias, &options, silu)
+        });
+    }
+    check("one row", &[&[1, 1, 5], &[6, 5], &[6]], 2e-5, |inputs| {
+        ops::linear(inputs.get(0), inputs.get(1), Some(inputs.get(2)))
+    });
     check("matrices", &[&[2, 7, 5], &[2, 5, 6]], 2e-5, |inputs| {
         ops::matmul(inputs.get::<3>(0), inputs.get(1))
     });
