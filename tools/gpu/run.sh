@@ -15,9 +15,9 @@ stop() {
     exit 1
 }
 
-# The test binary of a package, built with the features.
+# A test binary of a package, built with the features.
 test_binary() {
-    cargo test --no-run --package "$1" --features tapetum-nn/cuda --test it --message-format json |
+    cargo test --no-run --package "$1" --features tapetum-nn/cuda "${@:2}" --message-format json |
         python3 -c 'import json, sys
 print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable")][-1])'
 }
@@ -45,8 +45,9 @@ pack() {
     mkdir -p "$folder/cuda/include"
     cargo build --release --features cuda
     cp target/release/tapetum "$folder/"
-    cp "$(test_binary tapetum-nn)" "$folder/test-operations"
-    cp "$(test_binary tapetum-methods)" "$folder/test-methods"
+    cp "$(test_binary tapetum-nn --lib)" "$folder/test-products"
+    cp "$(test_binary tapetum-nn --test it)" "$folder/test-operations"
+    cp "$(test_binary tapetum-methods --test it)" "$folder/test-methods"
     strip "$folder"/tapetum "$folder"/test-*
     cp -r models examples "$folder/"
     mkdir -p "$folder/tools"
@@ -68,7 +69,7 @@ run() {
     fi
     export TAPETUM_NEEDS_CARD=1
     local failed=0
-    for suite in 'test-operations gpu::' 'test-methods every_device::'; do
+    for suite in 'test-products gpu::' 'test-operations gpu::' 'test-methods every_device::'; do
         # shellcheck disable=SC2086
         ./$suite --nocapture --test-threads=1 2>&1 | tee "$results/${suite%% *}.txt" || failed=1
     done

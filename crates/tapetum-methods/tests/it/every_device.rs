@@ -5,7 +5,7 @@ use tapetum_image::{Image, Srgb};
 use tapetum_methods::{all, collaba, find, lacr_vae, load, scl_lle, semi_llie};
 use tapetum_nn::{
     Weights, WeightsError,
-    device::{FoundDevice, attempt, cards},
+    device::{FoundDevice, attempt, cards_under_test},
     enhance::to_tensor,
     ops::{Precision, with_precision},
     prelude::*,
@@ -21,17 +21,6 @@ const SEMI_LLIE: &[u8] = include_bytes!("../../../../models/semi-llie.safetensor
 const LACR_VAE: &[u8] = include_bytes!("../../../../models/lacr-vae.safetensors");
 const COLLABA: &[u8] = include_bytes!("../../../../models/collaba-s-x2.safetensors");
 
-/// The cards, or a line that there is none.
-fn found() -> Vec<FoundDevice> {
-    let (found, missing) = cards();
-    missing.iter().for_each(|unavailable| println!("skipped: {unavailable}"));
-    if found.is_empty() {
-        assert!(std::env::var_os("TAPETUM_NEEDS_CARD").is_none(), "no card answers");
-        println!("skipped: no graphics card to compare with the CPU");
-    }
-    found
-}
-
 fn on_card<T>(card: &FoundDevice, what: &str, work: impl FnOnce() -> T) -> T {
     attempt(work).unwrap_or_else(|said| panic!("{what} on {card}: {said}"))
 }
@@ -43,7 +32,7 @@ fn picture(width: u32, height: u32) -> Image<Srgb> {
 
 #[test]
 fn scl_lle_is_the_same_on_every_device() {
-    for card in found() {
+    for card in cards_under_test() {
         check_photographs(&card, "scl-lle", SCL_LLE, 1);
         check_gradients(&card, "scl-lle", SCL_LLE, scl_lle::weights::read);
         check_steps(&card, "scl-lle", scl_lle_tests::batch(), |device| {
@@ -55,7 +44,7 @@ fn scl_lle_is_the_same_on_every_device() {
 
 #[test]
 fn semi_llie_is_the_same_on_every_device() {
-    for card in found() {
+    for card in cards_under_test() {
         check_photographs(&card, "semi-llie", SEMI_LLIE, 1);
         check_gradients(&card, "semi-llie", SEMI_LLIE, semi_llie::weights::read);
         check_steps(&card, "semi-llie", semi_llie_training::batch(), |device| {
@@ -67,7 +56,7 @@ fn semi_llie_is_the_same_on_every_device() {
 
 #[test]
 fn lacr_vae_is_the_same_on_every_device() {
-    for card in found() {
+    for card in cards_under_test() {
         check_photographs(&card, "lacr-vae", LACR_VAE, 20);
         check_gradients(&card, "lacr-vae", LACR_VAE, lacr_vae::weights::read);
         check_steps(&card, "lacr-vae", lacr_vae_training::batch(), |device| {
@@ -79,7 +68,7 @@ fn lacr_vae_is_the_same_on_every_device() {
 
 #[test]
 fn collaba_is_the_same_on_every_device() {
-    for card in found() {
+    for card in cards_under_test() {
         check_photographs(&card, "collaba", COLLABA, 1);
         check_gradients(&card, "collaba", COLLABA, collaba::weights::read);
         check_steps(&card, "collaba", collaba_training::batch(), |device| {
@@ -90,7 +79,7 @@ fn collaba_is_the_same_on_every_device() {
 
 #[test]
 fn classical_methods_take_tensors_of_every_device() {
-    for card in found() {
+    for card in cards_under_test() {
         for method in all().into_iter().filter(|card| card.default_weights.is_none()) {
             let network = load(method, &Weights::default(), &card.device).unwrap();
             let low = picture(31, 20);

@@ -5,23 +5,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tapetum_nn::{
-    device::{FoundDevice, attempt, cards},
+    device::{attempt, cards_under_test},
     ops::{
         self, Activation, BatchNormOptions, ConvOptions, Interpolation, PaddingMode, PoolOptions,
         Precision, ScanDirection, ScanInputs, with_precision,
     },
 };
-
-/// The cards, or a line that there is none.
-fn found() -> Vec<FoundDevice> {
-    let (found, missing) = cards();
-    missing.iter().for_each(|unavailable| println!("skipped: {unavailable}"));
-    if found.is_empty() {
-        assert!(std::env::var_os("TAPETUM_NEEDS_CARD").is_none(), "no card answers");
-        println!("skipped: no graphics card to compare with the CPU");
-    }
-    found
-}
 
 /// Seeded inputs of these shapes, each of one dimension so that they can stand in one list.
 struct Case {
@@ -88,7 +77,7 @@ fn check<const D: usize>(
 ) {
     let case = Case::new(7, shapes);
     let expected = case.run(&Device::flex(), &operation);
-    for card in found() {
+    for card in cards_under_test() {
         let found = attempt(|| case.run(&card.device, &operation));
         let found = found.unwrap_or_else(|said| panic!("{name} on {card}: {said}"));
         assert_eq!(found.len(), expected.len());
@@ -310,7 +299,7 @@ fn rounded_products_act_and_stay_close() {
         let options = ConvOptions::same(3);
         ops::conv2d(inputs.get(0), inputs.get(1), None, &options, Activation::Identity)
     };
-    for card in found() {
+    for card in cards_under_test() {
         let run = |precision| with_precision(precision, || case.run(&card.device, operation));
         let exact = run(Precision::F32);
         for (precision, tolerance) in [(Precision::Bf16, 3e-2), (Precision::F16, 4e-3)] {

@@ -200,7 +200,7 @@ mod tests {
     };
 
     use super::{super::graph, *};
-    use crate::{device::cards, weights::TensorValues};
+    use crate::{device::cards_under_test, weights::TensorValues};
 
     /// Values of many sizes, none of which fits 11 bits.
     fn values<const D: usize>(shape: [usize; D], salt: usize, device: &Device) -> Tensor<D> {
@@ -228,7 +228,7 @@ mod tests {
             let of = |tensor: &Tensor<D>| tensor.grad(&gradients).unwrap();
             [output.inner(), of(&left), of(&right)].map(|tensor| TensorValues::of(tensor).values)
         };
-        for card in cards().0 {
+        for card in cards_under_test() {
             let found =
                 run(&card.device, &|left, right| graph::product(left, right, product.clone()));
             let expected = run(&Device::flex(), &plain);
@@ -270,7 +270,7 @@ mod tests {
             (f32::INFINITY, f32::INFINITY),
             (1e30, half::bf16::from_f32(1e30).to_f32()),
         ];
-        for card in cards().0 {
+        for card in cards_under_test() {
             let values = Tensor::<1>::from_floats(cases.map(|(value, _)| value), &card.device);
             let found = TensorValues::of(graph::rounded(values, 8)).values;
             assert_eq!(found, cases.map(|(_, expected)| expected));
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn parts_add_up_and_the_first_has_eleven_bits() {
-        for card in cards().0 {
+        for card in cards_under_test() {
             let expected = TensorValues::of(values([3, 4, 5, 6], 4, &Device::flex())).values;
             let data = TensorData::new(expected.clone(), [3, 4, 5, 6]);
             let DispatchDevice::Cube(device) = card.device.as_dispatch() else { unreachable!() };
